@@ -17,6 +17,7 @@ mod existence;
 pub mod fingerprints;
 pub mod interruption;
 pub mod job;
+pub mod linger;
 pub mod minutes;
 pub mod outcome;
 pub mod own_protection;

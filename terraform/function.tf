@@ -64,6 +64,7 @@ locals {
     # Longer than the job queue's message retention: a later message counts from its original time, by which it is
     # older than the longest job, and revives none.
     TASKHOLD_FINISHED_JOB_RETENTION_HOURS   = tostring(var.finished_job_retention_hours)
+    TASKHOLD_LINGER_SECONDS                 = tostring(var.linger_seconds)
     TASKHOLD_DRY_RUN                        = tostring(var.dry_run)
     TASKHOLD_REQUIRE_SENDER_TASK            = tostring(var.require_sender_task)
     TASKHOLD_DEADLINE_MINUTES               = tostring(var.deadline_minutes)

@@ -20,7 +20,7 @@ resource "aws_sqs_queue" "job" {
   })
 }
 
-# The function sends itself messages here: recheck this service at that time, continue this sweep.
+# The function sends itself messages here: recheck this service or task at that time, continue this sweep.
 resource "aws_sqs_queue" "recheck" {
   name                       = "${var.name}-rechecks"
   sqs_managed_sse_enabled    = true

@@ -164,6 +164,17 @@ variable "finished_job_retention_hours" {
   }
 }
 
+variable "linger_seconds" {
+  description = "Seconds that a task keeps its protection after its last job, so that its next job may start first. 0 clears it at once."
+  type        = number
+  default     = 15
+
+  validation {
+    condition     = var.linger_seconds >= 0 && var.linger_seconds <= 900 && floor(var.linger_seconds) == var.linger_seconds
+    error_message = "linger_seconds must be a whole number from 0 to 900."
+  }
+}
+
 variable "interrupted_jobs" {
   description = "If true, the module creates a queue to which the function sends every job that was running when its task stopped."
   type        = bool

@@ -19,7 +19,7 @@ use taskhold::service::trigger::{EVENT_NAMES, EventName, Trigger};
 
 /// The parse result of each file: a line for the payload, then one for each record of a batch. A file without a row
 /// fails, and so does a row without a file.
-const EXPECTED: [(&str, &[&str]); 36] = [
+const EXPECTED: [(&str, &[&str]); 37] = [
     ("command-preflight", &["preflight of transcode"]),
     ("command-redrive", &["redrive of at most 100 messages"]),
     ("command-release", &["release of 1 tasks"]),
@@ -73,6 +73,7 @@ const EXPECTED: [(&str, &[&str]); 36] = [
         ],
     ),
     ("sqs-recheck", &["batch", "recheck of transcode"]),
+    ("sqs-recheck-task", &["batch", "recheck of 4f0c2a9be1d84763a5c07be214d95f3a"]),
     ("sqs-job-finished", &["batch", "job.finished of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
     ("sqs-job-heartbeat", &["batch", "job.heartbeat of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
     ("sqs-job-started", &["batch", "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
@@ -144,6 +145,7 @@ fn read_batch(kind: &str, batch: &SqsEvent) -> Vec<String> {
 fn read_recheck(body: &str) -> String {
     match Recheck::parse(body, &clusters()) {
         Ok(Recheck::Check { service, .. }) => format!("recheck of {}", service.name),
+        Ok(Recheck::Task { task, .. }) => format!("recheck of {}", task.id),
         Ok(Recheck::Sweep { started_at, .. }) => format!("go on with the sweep of {started_at}"),
         Err(reason) => reason,
     }

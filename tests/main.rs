@@ -37,6 +37,7 @@ mod figures;
 mod files;
 mod gate;
 mod imports;
+mod linger;
 #[cfg(feature = "aws")]
 mod live;
 mod noise;

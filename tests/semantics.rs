@@ -3,7 +3,7 @@
 use crate::block_on;
 use ecs_sim::event_source::FunctionAnswer;
 use ecs_sim::queue::{AttributeValue, SendMessage};
-use ecs_sim::region::{DEAD_LETTER_QUEUE, Fault, INTERRUPTED_QUEUE, JOB_QUEUE, Region, SharedRegion};
+use ecs_sim::region::{DEAD_LETTER_QUEUE, Fault, INTERRUPTED_QUEUE, JOB_QUEUE, RECHECK_QUEUE, Region, SharedRegion};
 use ecs_sim::scenario::{FunctionUnderTest, InProcess, Scenario, Silent, Summary, run};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -192,6 +192,51 @@ fn an_idle_task_is_released() {
          job j-2 finishes on b     # never started: others may have protected b, so it is left alone
          expect 7 calls",
     );
+}
+
+#[test]
+fn a_lingering_task_keeps_its_protection_for_its_next_job() {
+    holds(
+        "set TASKHOLD_LINGER_SECONDS 60
+         job j-1 starts on a for 60m
+         job j-2 starts on b for 60m
+         job j-1 finishes
+         job j-2 finishes
+         expect 2 calls
+         advance 50s
+         job j-3 starts on a for 30m
+         advance 5m
+         expect a protected for 54m
+         expect b unprotected
+         expect 1 call
+         job j-3 finishes
+         ask {\"release\": {\"tasks\": [\"$a\"]}}
+         expect answer /release/tasks/0/outcome released
+         expect a unprotected",
+    );
+    // The recheck is lost, and then the granted protection ends before the linger.
+    holds(
+        "set TASKHOLD_LINGER_SECONDS 900
+         sweep every 5m
+         job j-1 starts on a for 60m
+         job j-1 finishes
+         lose rechecks
+         advance 21m
+         expect a unprotected
+         expect 2 calls
+         job j-2 starts on a for 10m
+         job j-2 finishes
+         advance 20m
+         expect a unprotected
+         expect 1 call",
+    );
+    // The finish is done when the recheck is on its way.
+    let mut stage = Stage::with(&[("TASKHOLD_LINGER_SECONDS", "15")]);
+    stage.send(&stage.message(0, json!({"maxDurationMinutes": 60})));
+    stage.deliver(30_000);
+    stage.send(&stage.message(0, json!({"type": "job.finished"})));
+    assert_eq!(stage.deliver(30_000), 0);
+    assert_eq!(stage.region.lock().queues.messages(RECHECK_QUEUE).unwrap().len(), 1);
 }
 
 #[test]

@@ -232,10 +232,16 @@ fn a_parameter_that_is_a_setting_has_the_settings_default_and_bounds() {
         let (least, most) = (&parameter["MinValue"], &parameter["MaxValue"]);
         assert_eq!(format!("a whole number from {least} to {most}"), setting.values.rule());
     }
-    let retention = &template.0["Parameters"]["FinishedJobRetentionHours"];
-    let (least, most) = (&retention["MinValue"], &retention["MaxValue"]);
-    let setting = SETTINGS.iter().find(|known| known.name == "TASKHOLD_FINISHED_JOB_RETENTION_HOURS").unwrap();
-    assert_eq!(format!("a whole number from {least} to {most}"), setting.values.rule());
+    // The template has other defaults for these.
+    for (parameter, setting) in [
+        ("FinishedJobRetentionHours", "TASKHOLD_FINISHED_JOB_RETENTION_HOURS"),
+        ("LingerSeconds", "TASKHOLD_LINGER_SECONDS"),
+    ] {
+        let parameter = &template.0["Parameters"][parameter];
+        let (least, most) = (&parameter["MinValue"], &parameter["MaxValue"]);
+        let setting = SETTINGS.iter().find(|known| known.name == setting).unwrap();
+        assert_eq!(format!("a whole number from {least} to {most}"), setting.values.rule());
+    }
 }
 
 #[test]

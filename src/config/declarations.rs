@@ -141,6 +141,13 @@ pub const FINISHED_JOB_RETENTION_HOURS: Setting = Setting {
     default: "336",
     meaning: "Finished-job retention: how long a late message cannot revive a finished job. At least as long as the job queue keeps messages",
 };
+/// `TASKHOLD_LINGER_SECONDS`.
+pub const LINGER_SECONDS: Setting = Setting {
+    name: "TASKHOLD_LINGER_SECONDS",
+    values: Values::Number { min: 0, max: 900 },
+    default: "0",
+    meaning: "Time for which a task keeps its protection after its last job, so that its next job may start first. The protection never lasts longer than ECS granted it",
+};
 /// `TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS`.
 pub const UNKNOWN_TASK_GRACE_SECONDS: Setting = Setting {
     name: "TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS",
@@ -213,7 +220,7 @@ pub const RAISE_COOL_DOWN_MINUTES: Setting = Setting {
 };
 
 /// All settings, in the order of the configuration page.
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 21] = [
     CLUSTERS,
     TABLE,
     DEAD_LETTER_QUEUE_URL,
@@ -224,6 +231,7 @@ pub const SETTINGS: [Setting; 20] = [
     DRY_RUN,
     REQUIRE_SENDER_TASK,
     FINISHED_JOB_RETENTION_HOURS,
+    LINGER_SECONDS,
     UNKNOWN_TASK_GRACE_SECONDS,
     RECEIVES_MAX,
     DEADLINE_MINUTES,

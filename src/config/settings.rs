@@ -3,9 +3,9 @@
 use crate::config::clusters::Clusters;
 use crate::config::declarations::{
     ALERT_QUEUE_URL, ALERT_TOPIC_ARN, BLOCKED_AFTER_MINUTES, DEAD_LETTER_QUEUE_URL, DEADLINE_MINUTES, DRY_RUN,
-    FINISHED_JOB_RETENTION_HOURS, INTERRUPTED_QUEUE_URL, RAISE_COOL_DOWN_MINUTES, RECEIVES_MAX, RECHECK_QUEUE_URL,
-    RELEASE_GRACE_MINUTES, REPEAT_AFTER_MINUTES, REQUIRE_SENDER_TASK, SCALE_IN_BLOCKED_AFTER_MINUTES, TABLE,
-    UNKNOWN_TASK_GRACE_SECONDS,
+    FINISHED_JOB_RETENTION_HOURS, INTERRUPTED_QUEUE_URL, LINGER_SECONDS, RAISE_COOL_DOWN_MINUTES, RECEIVES_MAX,
+    RECHECK_QUEUE_URL, RELEASE_GRACE_MINUTES, REPEAT_AFTER_MINUTES, REQUIRE_SENDER_TASK,
+    SCALE_IN_BLOCKED_AFTER_MINUTES, TABLE, UNKNOWN_TASK_GRACE_SECONDS,
 };
 use crate::config::policy::{Policy, Remediations};
 use crate::config::problem::ConfigProblems;
@@ -38,6 +38,8 @@ pub struct Config {
     pub senders: Senders,
     /// Finished-job retention: how long finished jobs are remembered.
     pub finished_job_retention: SignedDuration,
+    /// How long a task keeps its protection after its last job. At most SQS's maximum delay of a recheck.
+    pub linger: SignedDuration,
     /// The age at which a message for a task that ECS does not know is dead-lettered.
     pub unknown_task_grace: SignedDuration,
     /// After how many receives a message is dead-lettered instead of retried.
@@ -115,6 +117,7 @@ impl Config {
             mode: reader.one_of(&DRY_RUN, [Mode::Live, Mode::DryRun]),
             senders: reader.one_of(&REQUIRE_SENDER_TASK, [Senders::Anybody, Senders::TaskItself]),
             finished_job_retention: SignedDuration::from_hours(reader.number(&FINISHED_JOB_RETENTION_HOURS)),
+            linger: SignedDuration::from_secs(reader.number(&LINGER_SECONDS)),
             unknown_task_grace: SignedDuration::from_secs(reader.number(&UNKNOWN_TASK_GRACE_SECONDS)),
             receives_max: u32::try_from(reader.number(&RECEIVES_MAX)).unwrap_or(u32::MAX),
             deadline: SignedDuration::from_mins(reader.number(&DEADLINE_MINUTES)),

@@ -2,6 +2,7 @@
 //! dead-lettered. In between, the messages of one task are reconciled together.
 
 pub mod gathered;
+mod lingering;
 
 use crate::budget::Budget;
 use crate::ecs::arn::Task;
@@ -9,12 +10,11 @@ use crate::lambda::batch::gathered::{Gathered, Pending, ReportedStop, ServiceWor
 use crate::lambda::dead_letter::DeadLetter;
 use crate::lambda::function::Function;
 use crate::lambda::job_message::JobMessageType;
-use crate::lambda::outcome::{MessageOutcome, message_outcome, retry_or_dead_letter};
+use crate::lambda::outcome::{MessageOutcome, message_outcome, release_is_open, retry_or_dead_letter};
 use crate::lambda::received::Received;
 use crate::metrics::Counts;
 use crate::outbox::DeliveryError;
 use crate::service::lookups::EventOrigin;
-use crate::service::recheck::Recheck;
 use crate::service::reconciler::SERVICES_AT_ONCE;
 use crate::task::concurrently::at_once;
 use crate::task::outcome::{RetryReason, TaskState};
@@ -36,6 +36,8 @@ const STOPS_AT_ONCE: usize = 8;
 struct Outcomes {
     /// By index of the task change.
     states: Vec<TaskState>,
+    /// Tasks whose release could not be scheduled, with the reason, by index of the task change.
+    unscheduled: HashMap<usize, RetryReason>,
     /// Task stops that could not be observed, with the reason, by index of the task change.
     unobserved: HashMap<usize, RetryReason>,
     /// By index of the service or sweep to reconcile.
@@ -72,6 +74,7 @@ impl Function {
         let states = self.services.tasks.reconcile(gathered.changes, budget).await;
         let carried_out = || tasks.iter().zip(&states);
         self.services.process_results(carried_out(), budget).await;
+        let unscheduled = self.schedule_releases(&gathered.pending, &tasks, &states, budget).await;
         let unreported = self.services.tasks.report_interruptions(carried_out()).await;
         unobserved.extend(unreported.into_iter().map(|one| (gathered.places[&one.task], one.failure)));
         // After the jobs: a task that needs protection waits for nothing else.
@@ -79,13 +82,13 @@ impl Function {
         let work = gathered.service_work.iter().enumerate();
         let work = work.map(async |(at, work)| (at, self.carry_out(work, budget).await));
         at_once(SERVICES_AT_ONCE, work, |(at, result)| reconciled[at] = result).await;
-        let outcomes = Outcomes { states, unobserved, reconciled, now: self.clock().now() };
+        let outcomes = Outcomes { states, unscheduled, unobserved, reconciled, now: self.clock().now() };
         let pending = gathered.pending.into_iter().zip(received);
         pending.map(|(pending, received)| self.message_outcome(pending, received, &outcomes)).collect()
     }
 
     fn message_outcome(&self, pending: Pending, received: &Received, outcomes: &Outcomes) -> MessageOutcome {
-        let Outcomes { states, unobserved, reconciled, now } = outcomes;
+        let Outcomes { states, unscheduled, unobserved, reconciled, now } = outcomes;
         let retry = |reason: &RetryReason| retry_or_dead_letter(reason.clone(), received, self.config());
         match pending {
             Pending::Ended(message_outcome) => message_outcome,
@@ -96,10 +99,20 @@ impl Function {
                 {
                     info!(job = %key, until = shown_time(until), "ignoring a job whose declared time is over");
                 }
+                if message_type == JobMessageType::Finished
+                    && let Some(reason) = unscheduled.get(&place)
+                {
+                    return retry(reason);
+                }
                 message_outcome(message_type, &key, received, &states[place], self.config(), *now)
             }
             Pending::Stop(place) => match (unobserved.get(&place), &states[place]) {
                 (Some(reason), _) | (None, TaskState::NotStored(reason)) => retry(reason),
+                (None, TaskState::Known(..)) => MessageOutcome::Done,
+            },
+            Pending::TaskRecheck { place, .. } => match (unscheduled.get(&place), &states[place]) {
+                (Some(reason), _) | (None, TaskState::NotStored(reason)) => retry(reason),
+                (None, TaskState::Known(record, Some(reason))) if release_is_open(record, *now) => retry(reason),
                 (None, TaskState::Known(..)) => MessageOutcome::Done,
             },
             Pending::ServiceWork(place) => reconciled[place].as_ref().map_or_else(retry, |()| MessageOutcome::Done),
@@ -140,10 +153,8 @@ impl Function {
             ServiceWork::Trigger(trigger) => {
                 self.services.on_trigger(trigger, EventOrigin::Queue, budget).await.map(drop)
             }
-            ServiceWork::Recheck(Recheck::Check { service, due }) => {
-                self.services.check_again(service, *due, budget).await.map(drop)
-            }
-            ServiceWork::Recheck(Recheck::Sweep { started_at, place }) => {
+            ServiceWork::Recheck { service, due } => self.services.check_again(service, *due, budget).await.map(drop),
+            ServiceWork::Sweep { started_at, place } => {
                 self.continue_sweep(*started_at, place.clone(), budget).boxed_local().await
             }
         }

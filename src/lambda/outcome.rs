@@ -49,12 +49,11 @@ pub fn message_outcome(
     // A job for which the task protects itself waits for nothing.
     let by_function = record.jobs.get(job).is_some_and(|job| !job.is_protected_by_agent());
     let job_lives = by_function && record.live_jobs(now).any(|(live, _)| live == job);
-    let release_is_open = !record.is_busy(now) && record.protection.is_set() && record.stopped_at.is_none();
     // ECS does not know the task, or never protects it: its record was not created, or has given up its jobs.
     let is_given_up = is_of_no_task(unsettled) && !record.knows(job);
     let concerned = match message_type {
         JobMessageType::Started | JobMessageType::Heartbeat => job_lives || is_given_up,
-        JobMessageType::Finished => release_is_open || is_given_up && is_young(received, config, now),
+        JobMessageType::Finished => release_is_open(record, now) || is_given_up && is_young(received, config, now),
     };
     if !concerned {
         return MessageOutcome::Done;
@@ -67,6 +66,11 @@ pub fn message_outcome(
         )),
         Disposition::RetryWhileYoung | Disposition::Retry => retry_or_dead_letter(unsettled.clone(), received, config),
     }
+}
+
+/// Whether an idle task still has protection that taskhold may have set.
+pub(crate) fn release_is_open(record: &TaskRecord, now: Timestamp) -> bool {
+    !record.is_busy(now) && record.protection.is_set() && record.stopped_at.is_none()
 }
 
 /// Why a start is dead-lettered for which the record of its task has no room.

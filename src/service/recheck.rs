@@ -1,11 +1,11 @@
 //! Delayed messages of the function to itself, through a queue that workers cannot write to.
 //!
 //! A recheck carries no state: the function decides from the state store and ECS when it arrives. A duplicate or late
-//! recheck of a service does nothing. A duplicate continuation of a sweep sweeps twice: it changes nothing more, costs
+//! recheck of a service or a task does nothing. A duplicate continuation of a sweep sweeps twice: it changes nothing more, costs
 //! calls, and ends when the time of the sweep is up.
 
 use crate::config::clusters::Clusters;
-use crate::ecs::arn::{ClusterArn, shown};
+use crate::ecs::arn::{ClusterArn, Task, shown};
 use crate::ecs::service::ServiceArn;
 use crate::outbox::DeliveryError;
 use async_trait::async_trait;
@@ -26,6 +26,13 @@ pub enum Recheck {
         service: ServiceArn,
         /// The moment that the service record waits for. If the record names another moment, this recheck is out of
         /// date.
+        due: Timestamp,
+    },
+    /// Reconcile an idle task whose protection lingers.
+    Task {
+        /// The task.
+        task: Task,
+        /// The end of the linger. If the task record names another one, another recheck is on its way.
         due: Timestamp,
     },
     /// Continue a sweep that ran out of time.
@@ -106,11 +113,23 @@ pub trait RecheckQueue: Send + Sync {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError>;
 }
 
+/// The delay of a recheck that is due then. Rounded up: a recheck that arrives before its moment would find nothing due
+/// yet.
+pub(crate) fn delay_until(due: Timestamp, now: Timestamp) -> Duration {
+    let millis = due.duration_since(now).as_millis().max(0).unsigned_abs();
+    let seconds = u64::try_from(millis.div_ceil(1000)).unwrap_or(u64::MAX);
+    Duration::from_secs(seconds.min(DELAY_SECONDS_MAX.unsigned_abs().into()))
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "recheck", rename_all = "lowercase")]
 enum Body {
     Check {
         service: String,
+        due: Timestamp,
+    },
+    Task {
+        task: String,
         due: Timestamp,
     },
     #[serde(rename_all = "camelCase")]
@@ -132,6 +151,7 @@ impl Recheck {
     pub fn body(&self) -> String {
         let body = match self {
             Self::Check { service, due } => Body::Check { service: service.to_string(), due: *due },
+            Self::Task { task, due } => Body::Task { task: task.to_string(), due: *due },
             Self::Sweep { started_at, place } => Body::Sweep {
                 started_at: *started_at,
                 place: match place {
@@ -158,6 +178,10 @@ impl Recheck {
                 let service = clusters.service(&service, None).map_err(|error| wrong(error.to_string()))?;
                 Self::Check { service, due }
             }
+            Body::Task { task, due } => {
+                let task = clusters.task(&task, None).map_err(|error| wrong(error.to_string()))?;
+                Self::Task { task, due }
+            }
             Body::Sweep { started_at, place } => Self::Sweep {
                 started_at,
                 place: match place {
@@ -179,6 +203,8 @@ mod tests {
     fn clusters() -> Clusters {
         Clusters::new(vec!["arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap()]).unwrap()
     }
+
+    const TASK: &str = "arn:aws:ecs:eu-west-1:111122223333:task/video/6b777c1809a94925ab48098fa09824de";
 
     fn not_named() -> ServicesLeft {
         ServicesLeft { names: Vec::new(), next: "web".to_owned(), count: 7 }
@@ -210,6 +236,7 @@ mod tests {
         let sweep = |place| Recheck::Sweep { started_at: due, place };
         for sent in [
             Recheck::Check { service, due },
+            Recheck::Task { task: clusters().task(TASK, None).unwrap(), due },
             sweep(SweepPlace::Tasks { page: None }),
             sweep(SweepPlace::Tasks { page: Some("x".to_owned()) }),
             sweep(SweepPlace::Services { cluster: cluster.clone(), rest: None }),
@@ -227,6 +254,7 @@ mod tests {
     fn what_is_none_is_refused_with_a_reason() {
         let check =
             |service: &str| format!(r#"{{"recheck":"check","service":"{service}","due":"2026-01-05T09:05:00Z"}}"#);
+        let task = |task: &str| format!(r#"{{"recheck":"task","task":"{task}","due":"2026-01-05T09:05:00Z"}}"#);
         for (body, expected) in [
             ("dance".to_owned(), "not a recheck: expected value"),
             ("{}".to_owned(), "missing field `recheck`"),
@@ -235,6 +263,8 @@ mod tests {
             (check("arn:aws:ecs:eu-west-1:111122223333:service/other/web"), "cluster `other` is not in"),
             (check("arn:aws:ecs:eu-west-1:999922223333:service/video/web"), "its account is `999922223333`"),
             (check("arn:aws:ecs:eu-west-1:111122223333:service/video/a;b"), "is not a service name"),
+            (task(&TASK.replace("/video/", "/other/")), "cluster `other` is not in"),
+            (task("web"), "`web` is not"),
         ] {
             let reason = Recheck::parse(&body, &clusters()).unwrap_err();
             assert!(reason.contains(expected), "expected {expected}, found {reason}");

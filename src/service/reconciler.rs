@@ -10,7 +10,7 @@ use crate::service::forecast::DiagnosisPolicy;
 use crate::service::incident::AlertPolicy;
 use crate::service::lookups::{EventOrigin, LookupLimit};
 use crate::service::policy::ServicePolicy;
-use crate::service::recheck::{Recheck, RecheckQueue};
+use crate::service::recheck::{Recheck, RecheckQueue, delay_until};
 use crate::service::reconcile::{self, Findings};
 use crate::service::record::ServiceRecord;
 use crate::service::remediation::{CarriedOut, RemediationPolicy};
@@ -26,7 +26,6 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use jiff::Timestamp;
 use std::sync::Arc;
-use std::time::Duration;
 use tracing::warn;
 
 /// Reconciles services with the given adapters.
@@ -238,9 +237,7 @@ impl ServiceReconciler {
 
     async fn send_check(&self, service: &ServiceArn, due: Timestamp) -> Result<(), RetryReason> {
         let Some(queue) = &self.rechecks else { return Ok(()) };
-        // Rounded up: a recheck that arrives before its moment would find nothing due yet.
-        let millis = due.duration_since(self.tasks.clock.now()).as_millis().max(0).unsigned_abs();
-        let delay = Duration::from_secs(u64::try_from(millis.div_ceil(1000)).unwrap_or(u64::MAX));
+        let delay = delay_until(due, self.tasks.clock.now());
         let recheck = Recheck::Check { service: service.clone(), due };
         queue.send(&recheck, delay).await.map_err(|error| {
             warn!(%service, failure = %error, "could not schedule the recheck of the service; the sweep reconciles it");

@@ -12,7 +12,7 @@ pub enum Attention {
     /// Nothing: the task is idle or has stopped, or another instance is working on it.
     None,
     /// Reconcile it: ECS refused protection, clearing protection failed, an interruption was not reported, or the only
-    /// reason to visit the record is a call that can no longer take effect.
+    /// reason to visit the record is a call that can no longer take effect, or protection that has expired.
     Open,
     /// The task protects itself for its jobs: ask ECS whether it still runs, because the event of its stop may be lost.
     Verify,
@@ -26,20 +26,23 @@ pub enum Attention {
 /// Decides what to do about a task. A call that may still take effect is left to the instance that sent it,
 /// or to the next sweep.
 pub fn attention(record: &TaskRecord, now: Timestamp) -> Attention {
-    let calls = record.protection.in_flight.len();
+    let was_open = record.is_open();
     let mut record = record.clone();
     record.protection.forget_stale(now);
-    let has_stale_calls = record.protection.in_flight.len() < calls;
     match decide_protection(&record, now) {
         _ if record.has_due_interruption(now) => Attention::Open,
         _ if !record.protection.in_flight.is_empty() => Attention::None,
         // Stored again, the record leaves the index of open records.
-        _ if has_stale_calls && !record.is_open() => Attention::Open,
+        _ if was_open && !record.is_open() => Attention::Open,
         Decision::Request(_) => Attention::Open,
         Decision::Keep(KeepReason::Confirmed { until }) => Attention::Compare { until },
         Decision::Keep(KeepReason::ByAgent) => Attention::Verify,
         Decision::Keep(
-            KeepReason::Idle | KeepReason::Stopped | KeepReason::RefusedJustNow | KeepReason::Outlived { .. },
+            KeepReason::Idle
+            | KeepReason::Stopped
+            | KeepReason::RefusedJustNow
+            | KeepReason::Outlived { .. }
+            | KeepReason::Lingers { .. },
         ) => Attention::None,
     }
 }

@@ -44,6 +44,11 @@ pub enum KeepReason {
         /// When the protection expires.
         until: Timestamp,
     },
+    /// The last job has just finished, and the protection stays for the linger.
+    Lingers {
+        /// When the task is released, or when the protection expires if that is earlier.
+        until: Timestamp,
+    },
 }
 
 /// Decides for one task.
@@ -54,8 +59,8 @@ pub enum KeepReason {
 /// If the task has live jobs and no confirmed protection until the latest of their ends, request all of that
 /// time at once. A short protection that needs renewals would expire when it matters most, because ECS can
 /// refuse a renewal while a deployment is blocked (aws-facts "ECS: the protection API": the renewal trap). If
-/// the task has no live job and taskhold set its protection, clear it, unless a job outlived its declared time: it
-/// reported no end. No request shortens a confirmed protection, because requests are sent only when the confirmed
+/// the task has no live job and taskhold set its protection, clear it once the linger has passed, unless a job outlived
+/// its declared time: it reported no end. No request shortens a confirmed protection, because requests are sent only when the confirmed
 /// protection is too short.
 pub fn decide_protection(record: &TaskRecord, now: Timestamp) -> Decision {
     let protection = &record.protection;
@@ -68,10 +73,11 @@ pub fn decide_protection(record: &TaskRecord, now: Timestamp) -> Decision {
         if record.live_jobs(now).next().is_some() {
             return Decision::Keep(KeepReason::ByAgent);
         }
-        return match (record.kept_until(now), protection.is_set()) {
-            (Some(until), _) => Decision::Keep(KeepReason::Outlived { until }),
-            (None, true) => Decision::Request(ProtectionRequest::Clear),
-            (None, false) => Decision::Keep(KeepReason::Idle),
+        return match (record.kept_until(now), record.lingering_until(now), protection.is_set()) {
+            (Some(until), ..) => Decision::Keep(KeepReason::Outlived { until }),
+            (None, Some(until), _) => Decision::Keep(KeepReason::Lingers { until }),
+            (None, None, true) => Decision::Request(ProtectionRequest::Clear),
+            (None, None, false) => Decision::Keep(KeepReason::Idle),
         };
     };
     if let Some(confirmed) = protection.confirmed_until

@@ -102,7 +102,9 @@ impl Reconcile<'_> {
             let now = self.clock.now();
             let blank = record.is_blank().then(|| record.clone());
             record.forget(now, retention);
+            record.linger_after(jobs, self.config.linger);
             record.take_in(jobs, now);
+            record.end_linger(*release);
             match protection {
                 SeenProtection::NotAsked => {}
                 SeenProtection::Unprotected => record.protection.see(None, now),
@@ -170,7 +172,8 @@ impl Reconcile<'_> {
                 | KeepReason::Idle
                 | KeepReason::Stopped
                 | KeepReason::ByAgent
-                | KeepReason::Outlived { .. },
+                | KeepReason::Outlived { .. }
+                | KeepReason::Lingers { .. },
             ) => Next::End(None),
         }
     }
@@ -298,6 +301,9 @@ fn log_kept(task: &Task, reason: &KeepReason) {
         KeepReason::ByAgent => "the task protects itself for its jobs".to_owned(),
         KeepReason::Outlived { until } => {
             format!("a job outlived its declared time and keeps its protection until {}", shown_time(*until))
+        }
+        KeepReason::Lingers { until } => {
+            format!("its last job has just finished; protected until {}", shown_time(*until))
         }
         KeepReason::RefusedJustNow => "ECS refused less than a minute ago".to_owned(),
     };

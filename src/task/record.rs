@@ -39,6 +39,10 @@ pub struct TaskRecord {
     /// Starts for which the record had no room. Boxed, because hardly any record has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Box<RejectedStarts>>,
+    /// Until when the protection stays after the last finish. Absent if no linger is set, or if it has passed. Boxed,
+    /// because a batch has thousands of records, and few linger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lingers_until: Option<Box<Timestamp>>,
     /// When taskhold recorded that the task has stopped. It is final, because ECS never reuses task ids.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
@@ -230,6 +234,7 @@ impl TaskRecord {
         self.fingerprints.forget(now);
         self.forget_rejected(now);
         self.protection.forget_stale(now);
+        self.lingers_until = self.lingers_until.take().filter(|until| **until > now);
         // A job without a finish may still keep protection.
         let keeps = |job: &Job| job.finished_at.is_none() && self.protection.is_set();
         let forgotten = |job: &Job| job.forgettable_from(finished_job_retention) <= now && !keeps(job);

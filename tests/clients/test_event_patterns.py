@@ -52,6 +52,7 @@ REACHES = {
     "sqs-eventbridge-job-message": None,
     "sqs-fifo-job-messages": None,
     "sqs-recheck": None,
+    "sqs-recheck-task": None,
     "sqs-job-finished": None,
     "sqs-job-heartbeat": None,
     "sqs-job-started": None,

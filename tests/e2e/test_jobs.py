@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+from waiting import eventually
 
 MINUTE = 60
 # taskhold accepts a grant that is shorter by up to this, and rounds up by 5% or a minute (SEMANTICS.md, "A busy task
@@ -84,6 +85,22 @@ def test_a_task_stays_protected_until_the_last_of_its_jobs_has_finished(world):
     assert_covers(world.protected_until(worker.task), sent["long"], 240)
     world.jobs.await_done([worker.tell("finished", "long").id])
     assert world.protected_until(worker.task) is None
+
+
+@pytest.mark.long(15)
+def test_a_task_that_lingers_takes_its_next_job_without_a_call_and_is_released_by_a_recheck(deploy):
+    world = deploy(parameters={"LingerSeconds": "5"})
+    world.deliver()
+    worker = world.worker(world.idle_task())
+    world.jobs.await_done([worker.tell("started", "encode-17", maxDurationMinutes=90).id])
+    world.jobs.await_done([worker.tell("finished", "encode-17").id])
+    world.jobs.await_done([worker.tell("started", "encode-18", maxDurationMinutes=10).id])
+    assert protection_calls(world, worker.task) == [True]
+    world.jobs.await_done([worker.tell("finished", "encode-18").id])
+    assert world.protected_until(worker.task) is not None
+    eventually(lambda: world.protected_until(worker.task) is None, "a recheck releases the task")
+    assert protection_calls(world, worker.task) == [True, False]
+    assert world.left_in("DeadLetterQueue") == 0
 
 
 def test_of_a_task_whose_item_is_deleted_nothing_is_known_and_nothing_is_released(world):

@@ -48,7 +48,9 @@ class World:
         self.emulator, emulator_port = self._start_emulator()  # the process, for tests that freeze it
         self._ports = {service: emulator_port for service in [*SERVICES.values(), "SNS"]}
         self._ports["ECS"] = self._ports["Application Auto Scaling"] = self._start_simulator(services or {"web": 2})
-        self.stack = Stack(template, self.client, {"ClusterName": CLUSTER} | (parameters or {}))
+        # Without a linger, a finish is done when its task is unprotected, so that scenarios need not wait.
+        defaults = {"ClusterName": CLUSTER, "LingerSeconds": "0"}
+        self.stack = Stack(template, self.client, defaults | (parameters or {}))
         self.gateway = Gateway(self._ports)
         self._stops.append(self.gateway.stop)
         self.permissions = Permissions(self.stack.statements(), f"{REGION}:{ACCOUNT}")

@@ -51,13 +51,15 @@ fn nearly_an_arn() -> impl Strategy<Value = String> {
 fn recheck() -> impl Strategy<Value = Recheck> {
     let check = (name(), any_moment())
         .prop_map(|(name, due)| Recheck::Check { service: ServiceArn::new(video(), &name).unwrap(), due });
+    let of_task =
+        (task_id(), any_moment()).prop_map(|(id, due)| Recheck::Task { task: Task { cluster: video(), id }, due });
     let tasks = option::of(text()).prop_map(|page| SweepPlace::Tasks { page });
     let names = proptest::collection::vec(text(), 0..3);
     let left = (names, text(), any::<usize>()).prop_map(|(names, next, count)| ServicesLeft { names, next, count });
     let services = option::of(left).prop_map(|rest| SweepPlace::Services { cluster: video(), rest });
     let sweep = (any_moment(), prop_oneof![tasks, services])
         .prop_map(|(started_at, place)| Recheck::Sweep { started_at, place });
-    prop_oneof![check, sweep]
+    prop_oneof![check, of_task, sweep]
 }
 
 proptest! {

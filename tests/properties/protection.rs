@@ -149,6 +149,7 @@ impl Life {
                 prop_assert!(wanted.is_some() && !protection.may_retry_now && self.now < refusal.at + REFUSED_PAUSE);
             }
             Decision::Keep(KeepReason::ByAgent) => prop_assert!(false, "no worker says so"),
+            Decision::Keep(KeepReason::Lingers { .. }) => prop_assert!(false, "no linger is set"),
             Decision::Keep(KeepReason::Stopped) => prop_assert!(false, "it has not stopped"),
         }
         Ok(())

@@ -142,8 +142,8 @@ fn task_entry() -> impl Strategy<Value = TaskRecord> {
     let jobs = btree_map(job_key(), job().prop_map(Box::new), 0..5).prop_map(Arc::new);
     let finished = vec((job_key(), any_moment()), 0..4);
     let rejected = vec((job_key(), job(), any_moment()), 0..7);
-    (jobs, protection(), option::of(membership), vec(news, 0..3), maybe_moment(), finished, rejected).prop_map(
-        |(jobs, protection, membership, interruptions, stopped_at, finished, rejected)| {
+    (jobs, protection(), option::of(membership), vec(news, 0..3), [maybe_moment(), maybe_moment()], finished, rejected)
+        .prop_map(|(jobs, protection, membership, interruptions, [lingers_until, stopped_at], finished, rejected)| {
             let rejected = (!rejected.is_empty()).then(|| {
                 let mut starts = RejectedStarts::since(rejected[0].2);
                 rejected.iter().for_each(|(key, job, until)| starts.add(key, job, *until));
@@ -151,9 +151,17 @@ fn task_entry() -> impl Strategy<Value = TaskRecord> {
             });
             let mut fingerprints = Fingerprints::default();
             finished.iter().for_each(|(key, until)| fingerprints.insert(key, *until));
-            TaskRecord { jobs, protection, membership, interruptions, fingerprints, rejected, stopped_at }
-        },
-    )
+            TaskRecord {
+                jobs,
+                protection,
+                membership,
+                interruptions,
+                fingerprints,
+                rejected,
+                lingers_until: lingers_until.map(Box::new),
+                stopped_at,
+            }
+        })
 }
 
 pub(crate) fn remediation_notes() -> impl Strategy<Value = Vec<RemediationNote>> {

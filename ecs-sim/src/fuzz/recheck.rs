@@ -2,6 +2,7 @@
 
 use super::{expect, seeds};
 use jiff::Timestamp;
+use taskhold::ecs::arn::Task;
 use taskhold::ecs::service::ServiceArn;
 use taskhold::service::recheck::{Recheck, ServicesLeft, SweepPlace};
 
@@ -12,8 +13,10 @@ pub fn seeds() -> Vec<String> {
     let sweep = |place| Recheck::Sweep { started_at: moment, place };
     let service = ServiceArn::new(cluster.clone(), "transcode").expect("a service's name");
     let left = ServicesLeft { names: vec!["api".to_owned()], next: "web".to_owned(), count: 7 };
+    let id = "6b777c1809a94925ab48098fa09824de".parse().expect("a task's id");
     let forms = [
         Recheck::Check { service, due: moment },
+        Recheck::Task { task: Task { cluster: cluster.clone(), id }, due: moment },
         sweep(SweepPlace::Tasks { page: None }),
         sweep(SweepPlace::Tasks { page: Some("2/eyJrIjoiYSJ9".to_owned()) }),
         sweep(SweepPlace::Services { cluster: cluster.clone(), rest: None }),
@@ -29,6 +32,7 @@ pub fn check(text: &str) {
         Ok(recheck) => {
             match &recheck {
                 Recheck::Check { service, .. } => expect::service(service),
+                Recheck::Task { task, .. } => expect::task(task),
                 Recheck::Sweep { place: SweepPlace::Services { cluster, .. }, .. } => expect::cluster(cluster),
                 Recheck::Sweep { place: SweepPlace::Tasks { .. }, .. } => {}
             }

@@ -169,6 +169,9 @@ fn task_at(record: &TaskRecord, now: Timestamp) {
         Decision::Keep(KeepReason::Stopped) => assert!(record.stopped_at.is_some()),
         Decision::Keep(KeepReason::Idle) => assert!(!record.is_busy(now) && !record.protection.is_set()),
         Decision::Keep(KeepReason::ByAgent) => assert!(wanted.is_none() && record.is_busy(now)),
+        Decision::Keep(KeepReason::Lingers { until }) => {
+            assert!(until > now && !record.is_busy(now) && record.protection.is_set());
+        }
         Decision::Keep(KeepReason::Outlived { .. }) => assert!(wanted.is_none() && record.is_busy(now)),
         Decision::Keep(KeepReason::Confirmed { .. } | KeepReason::RefusedJustNow) => assert!(wanted.is_some()),
     }

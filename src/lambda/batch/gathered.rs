@@ -2,6 +2,7 @@
 
 use crate::config::settings::{Config, Senders};
 use crate::ecs::arn::Task;
+use crate::ecs::service::ServiceArn;
 use crate::lambda::ecs_event::EcsEvent;
 use crate::lambda::job_message::{JobMessage, JobMessageType, ReportedJob};
 use crate::lambda::job_message_fields::MisnamedField;
@@ -10,12 +11,13 @@ use crate::lambda::received::{Received, check_channel, check_sender};
 use crate::lambda::sqs_record;
 use crate::lambda::sqs_record::QueueMessage;
 use crate::metrics::Counts;
-use crate::service::recheck::Recheck;
+use crate::service::recheck::{Recheck, SweepPlace};
 use crate::service::trigger::ServiceTrigger;
 use crate::task::change::TaskChange;
 use crate::task::job::JobKey;
 use crate::task::stop::TaskStopEvent;
 use aws_lambda_events::sqs::SqsMessage;
+use jiff::Timestamp;
 use std::collections::HashMap;
 use tracing::{debug, warn};
 
@@ -27,6 +29,8 @@ pub(crate) enum Pending {
     Job { place: usize, message_type: JobMessageType, job: JobKey },
     /// An ECS event that waits for the state of the task at this index.
     Stop(usize),
+    /// The recheck of a task that lingers until `due`. It waits for the state of the task at this index.
+    TaskRecheck { place: usize, due: Timestamp },
     /// A trigger or recheck that waits for the result at this index.
     ServiceWork(usize),
 }
@@ -35,8 +39,10 @@ pub(crate) enum Pending {
 pub(crate) enum ServiceWork {
     /// An event.
     Trigger(ServiceTrigger),
-    /// A message of the function to itself.
-    Recheck(Recheck),
+    /// The recheck of a service that expects it at `due`.
+    Recheck { service: ServiceArn, due: Timestamp },
+    /// The rest of a sweep.
+    Sweep { started_at: Timestamp, place: SweepPlace },
 }
 
 /// A task that stops, according to a message.
@@ -82,7 +88,11 @@ impl Gathered {
 
     fn recheck(&mut self, recheck: Result<Recheck, String>) -> Pending {
         match recheck {
-            Ok(recheck) => self.push_service_work(ServiceWork::Recheck(recheck)),
+            Ok(Recheck::Task { task, due }) => Pending::TaskRecheck { place: self.place(task), due },
+            Ok(Recheck::Check { service, due }) => self.push_service_work(ServiceWork::Recheck { service, due }),
+            Ok(Recheck::Sweep { started_at, place }) => {
+                self.push_service_work(ServiceWork::Sweep { started_at, place })
+            }
             Err(reason) => Pending::Ended(MessageOutcome::DeadLetter(reason)),
         }
     }
