@@ -75,7 +75,7 @@ fn hostile_tags() -> Vec<TagProblem> {
 
 fn blocking_task(number: usize, until: i64, protected_for: ProtectedFor) -> BlockingTask {
     let (deployment, protected_until) = (Some(OLD.to_owned()), at(until));
-    BlockingTask { task: id(number), deployment, protected_until, jobs_started: 0, protected_for }
+    BlockingTask { task: id(number), deployment, protected_until, lingers_until: None, jobs_started: 0, protected_for }
 }
 
 /// A deployment that started at 10:00 and has been blocked since 10:10. It is 10:30, and CloudFormation waits until
@@ -330,6 +330,20 @@ fn a_blocked_deployment_reads_so() {
 
 fn forecast(by_expiry: i64, by_jobs: i64, basis: ForecastBasis, by_risk: Option<i64>) -> Forecast {
     Forecast { by_expiry: at(by_expiry), by_jobs: at(by_jobs), basis, by_risk: by_risk.map(at), jobs_started: 0 }
+}
+
+#[test]
+fn an_idle_task_that_lingers_says_until_when() {
+    let mut alert = usual();
+    alert.diagnosis.blocking_tasks[2].lingers_until = Some(at(31));
+    let email = email_of(&alert).split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected = "idle: its jobs have ended, and it lingers until 2026-01-05 10:31 UTC (in 1 min)";
+    assert!(email.contains(expected), "{email}");
+    let tasks = &json(&json_of_alert(&alert))["blockingTasks"];
+    assert_eq!(
+        (&tasks[1]["lingersUntil"], tasks[2]["lingersUntil"].as_str()),
+        (&Value::Null, Some("2026-01-05T10:31:00Z"))
+    );
 }
 
 #[test]

@@ -294,7 +294,11 @@ fn answer_without_a_store() -> Value {
     let diagnosis = diagnose(
         &snapshot,
         Remembered::default(),
-        &DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) },
+        &DiagnosisPolicy {
+            deadline: SignedDuration::from_hours(3),
+            linger: SignedDuration::ZERO,
+            function: Some("taskhold".into()),
+        },
     );
     let services = vec![ServiceReport::new(&snapshot, &diagnosis, None, ANSWER_BYTES_MAX)];
     serde_json::to_value(Answer::Status { services, failed: Vec::new(), more: false }).unwrap()
@@ -334,7 +338,11 @@ fn answer_with_incidents() -> Value {
     let diagnosis = diagnose(
         &snapshot,
         Remembered::default(),
-        &DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) },
+        &DiagnosisPolicy {
+            deadline: SignedDuration::from_hours(3),
+            linger: SignedDuration::ZERO,
+            function: Some("taskhold".into()),
+        },
     );
     let services = vec![ServiceReport::new(&snapshot, &diagnosis, Some(&record), ANSWER_BYTES_MAX)];
     serde_json::to_value(Answer::Status { services, failed: Vec::new(), more: false }).unwrap()
@@ -548,6 +556,7 @@ fn an_answer_without_a_member_is_refused() {
         "learnedUntil",
         "unlikelyAfter",
         "jobsStarted",
+        "lingersUntil",
         "labels",
         "notifiedAt",
         "resolvedAt",

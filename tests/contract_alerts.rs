@@ -55,6 +55,7 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
         task: format!("{number:032x}").parse().unwrap(),
         deployment: Some("ecs-svc/1111111111111111111".to_owned()),
         protected_until: until,
+        lingers_until: None,
         jobs_started: 0,
         protected_for: ProtectedFor::Jobs(vec![job.clone()]),
     };

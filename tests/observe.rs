@@ -270,7 +270,11 @@ async fn snapshot_with(ecs: &FakeEcs, store: &FakeStore) -> ServiceSnapshot {
 }
 
 fn policy() -> DiagnosisPolicy {
-    DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) }
+    DiagnosisPolicy {
+        deadline: SignedDuration::from_hours(3),
+        linger: SignedDuration::ZERO,
+        function: Some("taskhold".into()),
+    }
 }
 
 /// Diagnoses a snapshot with a gap: nothing is declared healthy, and no finding is lost.

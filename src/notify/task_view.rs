@@ -17,6 +17,8 @@ pub(crate) struct TaskView<'a> {
     /// Why a refused task runs unprotected.
     pub(crate) refusal_cause: Option<RefusalCause>,
     pub(crate) protected_until: Option<Timestamp>,
+    /// Until when an idle task keeps its protection, because its last job has just finished.
+    pub(crate) lingers_until: Option<Timestamp>,
     /// `None` for a refused task.
     pub(crate) protected_for: Option<&'a ProtectedFor>,
     /// How many jobs it has started since the rollout began.
@@ -37,6 +39,7 @@ impl<'a> From<&'a BlockingTask> for TaskView<'a> {
             refused_since: None,
             refusal_cause: None,
             protected_until: Some(task.protected_until),
+            lingers_until: task.lingers_until,
             protected_for: Some(&task.protected_for),
             jobs_started: task.jobs_started,
             jobs,
@@ -52,6 +55,7 @@ impl<'a> From<&'a RefusedTask> for TaskView<'a> {
             refused_since: Some(task.since),
             refusal_cause: Some(task.cause),
             protected_until: task.protected_until,
+            lingers_until: None,
             protected_for: None,
             jobs_started: 0,
             jobs: longest_first(&task.jobs),

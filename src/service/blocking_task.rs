@@ -14,6 +14,8 @@ pub struct BlockingTask {
     pub deployment: Option<String>,
     /// When its protection expires, according to ECS.
     pub protected_until: Timestamp,
+    /// Until when an idle task keeps its protection, because its last job has just finished.
+    pub lingers_until: Option<Timestamp>,
     /// How many jobs it has started since the rollout began.
     pub jobs_started: usize,
     /// What needs the protection.
@@ -55,6 +57,7 @@ pub(crate) fn protected_among(tasks: &[&TaskSnapshot]) -> Vec<BlockingTask> {
             task: task.id.clone(),
             deployment: task.deployment.clone(),
             protected_until: task.protected_until?,
+            lingers_until: task.lingers_until,
             jobs_started: task.jobs_started,
             protected_for: match &task.jobs {
                 Jobs::Unknown => ProtectedFor::Foreign,

@@ -102,7 +102,7 @@ pub fn diagnose(snapshot: &ServiceSnapshot, remembered: Remembered, policy: &Dia
     };
     let since = [remembered.blocked_since, said_since].into_iter().flatten().min();
     let blocked_since = (rollout_status == RolloutStatus::Blocked).then(|| since.unwrap_or(snapshot.at));
-    let forecast = forecast(&protected, replaced.to_go, snapshot.at);
+    let forecast = forecast(&protected, replaced.to_go, snapshot.at, policy.linger);
     // A scale-in has no deadline: ECS does not report when it began, and nothing waits for it as for a deployment.
     let started_at = replaced.rollout.started_at().filter(|_| !replaced.rollout.is_scale_in());
     let deadline = match &replaced.rollout {

@@ -30,8 +30,8 @@ pub(crate) const DEADLINE_MINUTES_MAX: i64 = 10_080;
 pub struct Forecast {
     /// Assuming that every protection lasts until it expires.
     pub by_expiry: Timestamp,
-    /// Assuming that each job ends when expected, and no later than its declared end. Foreign
-    /// protection, and protection of tasks whose jobs could not be read, counts until it expires.
+    /// Assuming that each job ends when expected, and no later than its declared end, and that its task is released
+    /// after the linger. Foreign protection, and protection of tasks whose jobs could not be read, counts until it expires.
     pub by_jobs: Timestamp,
     /// The basis of `by_jobs`.
     pub basis: ForecastBasis,
@@ -71,6 +71,8 @@ pub enum ForecastBasis {
 pub struct DiagnosisPolicy {
     /// The deadline of a deployment when neither CloudFormation nor the service's tag sets one.
     pub deadline: SignedDuration,
+    /// How long a task keeps its protection after its last job.
+    pub linger: SignedDuration,
     /// The name of the Lambda function, for the commands of suggested actions; `None` in a dry run, in which it
     /// releases nothing.
     pub function: Option<Arc<str>>,
@@ -80,7 +82,7 @@ impl DiagnosisPolicy {
     /// The policy that the settings give.
     pub fn of(config: &Config) -> Self {
         let function = (config.mode == Mode::Live).then(|| config.function_name.as_str().into());
-        Self { deadline: config.deadline, function }
+        Self { deadline: config.deadline, linger: config.linger, function }
     }
 }
 
@@ -121,11 +123,16 @@ impl Deadline {
     }
 }
 
-pub(crate) fn forecast(blocking_tasks: &[BlockingTask], to_go: usize, now: Timestamp) -> Option<Forecast> {
+pub(crate) fn forecast(
+    blocking_tasks: &[BlockingTask],
+    to_go: usize,
+    now: Timestamp,
+    linger: SignedDuration,
+) -> Option<Forecast> {
     // The rollout continues once `to_go` blocking tasks have ended.
     let last = to_go.min(blocking_tasks.len()).checked_sub(1)?;
     let mut expiries: Vec<Timestamp> = blocking_tasks.iter().map(|task| task.protected_until).collect();
-    let mut ends: Vec<ExpectedEnd> = blocking_tasks.iter().map(|task| end_of_task(task, now)).collect();
+    let mut ends: Vec<ExpectedEnd> = blocking_tasks.iter().map(|task| release_of(task, now, linger)).collect();
     let mut risks: Vec<Option<Timestamp>> = ends.iter().map(|end| end.by_risk).collect();
     expiries.sort();
     ends.sort_by_key(|end| end.at);
@@ -153,25 +160,30 @@ impl ExpectedEnd {
         Self { at, by_risk: None, basis: ForecastBasis::Maximum }
     }
 
+    fn after(self, linger: SignedDuration) -> Self {
+        Self { at: after(self.at, linger), by_risk: self.by_risk.map(|risk| after(risk, linger)), ..self }
+    }
+
     fn at_most(self, latest: Timestamp) -> Self {
         Self { at: self.at.min(latest), by_risk: self.by_risk.map(|risk| risk.min(latest)), ..self }
     }
 }
 
-/// When the task is expected to be free.
+/// When the jobs of the task are expected to have ended.
 pub(crate) fn expected_end(blocking_task: &BlockingTask, now: Timestamp) -> Timestamp {
-    end_of_task(blocking_task, now).at
+    release_of(blocking_task, now, SignedDuration::ZERO).at
 }
 
-fn end_of_task(blocking_task: &BlockingTask, now: Timestamp) -> ExpectedEnd {
-    let by_expiry = ExpectedEnd::maximum(blocking_task.protected_until);
+/// When the task is expected to be free.
+fn release_of(blocking_task: &BlockingTask, now: Timestamp, linger: SignedDuration) -> ExpectedEnd {
+    let without_jobs = ExpectedEnd::maximum(blocking_task.lingers_until.unwrap_or(blocking_task.protected_until));
     let ends: Vec<ExpectedEnd> = match &blocking_task.protected_for {
         ProtectedFor::Jobs(jobs) => jobs.iter().map(|job| end_of_job(job, now)).collect(),
         ProtectedFor::NoJob | ProtectedFor::Foreign | ProtectedFor::Unknown => Vec::new(),
     };
     let by_risk = ends.iter().filter_map(|end| end.by_risk).max();
     let last = ends.into_iter().max_by_key(|end| end.at).map(|last| ExpectedEnd { by_risk, ..last });
-    last.unwrap_or(by_expiry).at_most(blocking_task.protected_until)
+    last.map_or(without_jobs, |last| last.after(linger)).at_most(blocking_task.protected_until)
 }
 
 /// The end that the worker expects, unless it has passed, else the learned one, else the maximum.

@@ -54,7 +54,7 @@ pub enum PreflightVerdict {
 pub fn preflight(snapshot: &ServiceSnapshot, policy: &DiagnosisPolicy) -> Preflight {
     let tasks: Vec<_> = snapshot.tasks.iter().collect();
     let blocking_tasks = protected_among(&tasks);
-    let forecast = forecast(&blocking_tasks, blocking_tasks.len(), snapshot.at);
+    let forecast = forecast(&blocking_tasks, blocking_tasks.len(), snapshot.at, policy.linger);
     let deadline = deadline(&snapshot.service, snapshot.at, None, policy);
     let refused_tasks = refused_tasks(snapshot);
     let verdict = if snapshot.service.deployments.len() >= DEPLOYMENTS_MAX {

@@ -100,6 +100,8 @@ pub struct TaskSnapshot {
     pub protected_until: Option<Timestamp>,
     /// When its last job ended, if the state store knows the task and no job is live.
     pub idle_since: Option<Timestamp>,
+    /// Until when it keeps its protection although it is idle, because its last job has just finished.
+    pub lingers_until: Option<Timestamp>,
     /// Since when ECS has refused to protect it for its live jobs; `None` if it has not.
     pub refused_since: Option<Timestamp>,
     /// Live jobs for which the task record had no room, so that nothing is requested for them.

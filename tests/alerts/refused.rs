@@ -127,6 +127,7 @@ fn a_task_at_risk_that_also_blocks_is_listed_once_with_the_cost_of_waiting() {
         task: id(number),
         deployment: Some(OLD.to_owned()),
         protected_until: at(until),
+        lingers_until: None,
         jobs_started: 0,
         protected_for: ProtectedFor::Jobs(vec![job(&format!("film-{number}"), 1, until, None)]),
     };
@@ -290,6 +291,7 @@ fn the_jobs_of_blocking_tasks_stand_beside_them() {
         task: id(1),
         deployment: Some(OLD.to_owned()),
         protected_until: at(70),
+        lingers_until: None,
         jobs_started: 0,
         protected_for: ProtectedFor::Jobs(vec![job("episode", 1, 70, None)]),
     };

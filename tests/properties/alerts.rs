@@ -53,6 +53,7 @@ fn blocking_task() -> impl Strategy<Value = BlockingTask> {
             task,
             deployment,
             protected_until,
+            lingers_until: None,
             jobs_started: 0,
             protected_for,
         },

@@ -171,6 +171,7 @@ fn task(until: i64, is_protected: fn(Timestamp) -> Option<Timestamp>) -> TaskSna
         is_running: true,
         protected_until: is_protected(at(until)),
         idle_since: None,
+        lingers_until: None,
         refused_since: None,
         rejected: None,
         is_awaited: false,
@@ -183,7 +184,11 @@ fn found(until: GateCondition, snapshot: &ServiceSnapshot) -> GateState {
     gate_state(
         until,
         snapshot,
-        &DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) },
+        &DiagnosisPolicy {
+            deadline: SignedDuration::from_hours(3),
+            linger: SignedDuration::ZERO,
+            function: Some("taskhold".into()),
+        },
     )
 }
 

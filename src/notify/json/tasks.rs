@@ -117,6 +117,7 @@ fn task_report(cluster: &Arc<ClusterArn>, view: &TaskView<'_>, detail: Detail) -
         "since": view.refused_since.map(WholeSeconds::from),
         "protectedUntil": view.protected_until.map(WholeSeconds::from),
         "protectedFor": protected_for,
+        "lingersUntil": view.lingers_until.map(WholeSeconds::from),
         "jobsStarted": (view.jobs_started > 0).then_some(view.jobs_started),
         "jobs": (!jobs.is_empty()).then_some(jobs),
         "jobsOmitted": omitted(view.jobs.len(), detail.jobs_max),

@@ -24,7 +24,10 @@ pub(crate) fn task<'a>(task: impl Into<TaskView<'a>>, now: Timestamp) -> ListIte
     });
     let protected_for = match view.protected_for {
         None | Some(ProtectedFor::Jobs(_)) => format!("for {}", count(view.jobs.len(), "job")),
-        Some(ProtectedFor::NoJob) => "idle: its jobs have ended".to_owned(),
+        Some(ProtectedFor::NoJob) => match view.lingers_until {
+            Some(until) => format!("idle: its jobs have ended, and it lingers until {}", time_from(until, now)),
+            None => "idle: its jobs have ended".to_owned(),
+        },
         Some(ProtectedFor::Foreign) => "foreign: not protected by taskhold".to_owned(),
         Some(ProtectedFor::Unknown) => "taskhold could not read its jobs".to_owned(),
     };

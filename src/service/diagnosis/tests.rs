@@ -25,7 +25,11 @@ fn at(minute: i64) -> Timestamp {
 }
 
 fn policy() -> DiagnosisPolicy {
-    DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) }
+    DiagnosisPolicy {
+        deadline: SignedDuration::from_hours(3),
+        linger: SignedDuration::ZERO,
+        function: Some("taskhold".into()),
+    }
 }
 
 fn id(number: usize) -> TaskId {
@@ -59,6 +63,7 @@ fn task(number: usize, deployment: &str) -> TaskSnapshot {
         is_running: true,
         protected_until: None,
         idle_since: None,
+        lingers_until: None,
         refused_since: None,
         rejected: None,
         is_awaited: false,
@@ -263,6 +268,31 @@ fn a_forecast_is_based_on_the_declared_end_else_on_the_learned_one_else_on_the_m
     assert_eq!(forecast(None, Some(learned)), (ForecastBasis::Learned, at(80), Some(at(100))), "its maximum is 100");
     assert_eq!(forecast(Some(59), None), (ForecastBasis::Maximum, at(100), None), "the expected end has passed");
     assert_eq!(forecast(Some(65), None), (ForecastBasis::Maximum, at(70), Some(at(65))), "the other task is later");
+}
+
+#[test]
+fn a_forecast_counts_the_linger_of_a_task_and_never_beyond_its_protection() {
+    let policy = DiagnosisPolicy { linger: SignedDuration::from_mins(15), ..policy() };
+    let forecast = |task: TaskSnapshot| {
+        let diagnosis = diagnose(&deploying(vec![task]), Remembered::default(), &policy);
+        let forecast = diagnosis.forecast.unwrap();
+        (forecast.by_jobs, forecast.by_risk)
+    };
+    let busy = |expected: i64| {
+        let mut task = protected(1, OLD, 100);
+        let Jobs::Known(jobs) = &mut task.jobs else { panic!("it has a job") };
+        jobs[0].expected_until = Some(at(expected));
+        task
+    };
+    assert_eq!(forecast(busy(75)), (at(90), Some(at(90))));
+    assert_eq!(forecast(busy(90)), (at(100), Some(at(100))), "the protection expires then");
+    let idle = |lingers_until| TaskSnapshot {
+        protected_until: Some(at(95)),
+        jobs: Jobs::Known(Vec::new()),
+        lingers_until,
+        ..task(1, OLD)
+    };
+    assert_eq!([idle(Some(at(70))), idle(None)].map(|task| forecast(task).0), [at(70), at(95)]);
 }
 
 #[test]

@@ -124,10 +124,11 @@ fn misses_deadline(diagnosis: &Diagnosis, open: Option<&Incident>) -> bool {
     waits && (is_late || stays_late)
 }
 
-/// The protected tasks without a live job in the state store, with the end of their last job.
+/// The protected tasks without a live job in the state store, with the end of their last job. Not those that linger: the
+/// function releases them when that is over.
 pub fn idle_tasks(snapshot: &ServiceSnapshot) -> impl Iterator<Item = (&TaskId, Timestamp)> {
     snapshot.protected().filter_map(|(task, _)| match &task.jobs {
-        Jobs::Known(jobs) if jobs.is_empty() => Some((&task.id, task.idle_since?)),
+        Jobs::Known(jobs) if jobs.is_empty() && task.lingers_until.is_none() => Some((&task.id, task.idle_since?)),
         _ => None,
     })
 }

@@ -9,6 +9,7 @@ use crate::service::diagnosis::{Assessment, Diagnosis};
 use crate::service::forecast::{Deadline, DeadlineSource, Forecast, ForecastBasis};
 use crate::service::incident::advance::advance;
 use crate::service::incident::delivery::{ClaimedNotification, claim, settle};
+use crate::service::incident::problem::idle_tasks;
 use crate::service::refused_task::{RefusalCause, RefusedTask};
 use crate::service::rollout::Rollout;
 use crate::service::rollout_status::RolloutStatus;
@@ -321,6 +322,7 @@ fn behind(tasks: &[u8], deployment: &str, started_at: i64, diagnosis: Diagnosis)
         task: format!("{number:032x}").parse().unwrap(),
         deployment: None,
         protected_until: at(170),
+        lingers_until: None,
         jobs_started: 0,
         protected_for: ProtectedFor::NoJob,
     };
@@ -431,6 +433,7 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
         is_running: true,
         protected_until: Some(at(60)),
         idle_since: Some(at(0)),
+        lingers_until: None,
         refused_since: None,
         rejected: None,
         is_awaited: false,
@@ -446,4 +449,7 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
         claim(&mut incidents, at(minute)).len()
     };
     assert_eq!((claimed_at(11), claimed_at(12)), (0, 1), "ten minutes after a reconcile has seen it so");
+    let lingers = TaskSnapshot { lingers_until: Some(at(15)), ..idle.clone() };
+    let seen = ServiceSnapshot { tasks: vec![lingers, idle.clone()], ..snapshot(12) };
+    assert_eq!(idle_tasks(&seen).count(), 1, "a task that lingers is no orphan");
 }

@@ -28,7 +28,11 @@ fn at(second: i64) -> Timestamp {
 
 fn policy() -> ServicePolicy {
     ServicePolicy {
-        diagnosis: DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) },
+        diagnosis: DiagnosisPolicy {
+            deadline: SignedDuration::from_hours(3),
+            linger: SignedDuration::ZERO,
+            function: Some("taskhold".into()),
+        },
         alerts: AlertPolicy {
             blocked_after: SignedDuration::from_mins(5),
             scale_in_blocked_after: SignedDuration::from_mins(60),
@@ -55,6 +59,7 @@ fn task(number: usize, deployment: &str, protected_until: Option<Timestamp>) -> 
         is_running: true,
         protected_until,
         idle_since: None,
+        lingers_until: None,
         refused_since: None,
         rejected: None,
         is_awaited: false,

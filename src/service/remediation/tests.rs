@@ -43,6 +43,7 @@ fn task(number: usize, deployment: &str, jobs: Jobs) -> TaskSnapshot {
         is_running: true,
         protected_until: Some(at(600)),
         idle_since: None,
+        lingers_until: None,
         refused_since: None,
         rejected: None,
         is_awaited: false,
@@ -109,7 +110,11 @@ fn decide_with(
     let diagnosis = diagnose(
         snapshot,
         Remembered::default(),
-        &DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) },
+        &DiagnosisPolicy {
+            deadline: SignedDuration::from_hours(3),
+            linger: SignedDuration::ZERO,
+            function: Some("taskhold".into()),
+        },
     );
     IDLE_SEEN.with_borrow_mut(|seen| {
         let since = |task: &TaskId| seen.get(task).copied().unwrap_or(snapshot.at);

@@ -100,6 +100,7 @@ fn wanted(task: TaskDescription) -> Option<TaskSnapshot> {
         is_running: task.last_status == "RUNNING",
         protected_until: None,
         idle_since: None,
+        lingers_until: None,
         refused_since: None,
         rejected: None,
         is_awaited: false,
@@ -162,6 +163,7 @@ async fn add_jobs(
                 snapshot.tasks[at].jobs = known;
                 snapshot.tasks[at].jobs_started = old_tasks.jobs_started(&snapshot.tasks[at].id, &versioned.record);
                 snapshot.tasks[at].idle_since = versioned.record.idle_since(snapshot.at);
+                snapshot.tasks[at].lingers_until = versioned.record.lingering_until(snapshot.at);
                 snapshot.tasks[at].refused_since = versioned.record.refused_since(snapshot.at);
                 snapshot.tasks[at].rejected = rejected_jobs(&versioned.record, snapshot.at);
                 snapshot.tasks[at].is_awaited =
