@@ -152,6 +152,8 @@ pub(super) struct Rules {
     pub(super) abandoned_percent: u32,
     /// Percentage of jobs for which the task protects itself.
     pub(super) agent_percent: u32,
+    /// How long a task keeps its protection after its last job.
+    pub(super) linger_seconds: u32,
     /// Whether invocations are interleaved after the storm too.
     pub(super) is_calm_interleaved: bool,
     pub(super) finished_job_retention_hours: u32,
@@ -178,6 +180,7 @@ impl Rules {
             step_ms_max: choices.one_of(&[3_000, 300, 20_000, 60_000]),
             abandoned_percent: choices.one_of(&[0, 0, 20]),
             agent_percent: 0,
+            linger_seconds: 0,
             is_calm_interleaved: choices.chance(30),
             finished_job_retention_hours: choices.one_of(&[336, 336, 1]),
             receives_max: choices.one_of(&[50, 50, 50, 4]),

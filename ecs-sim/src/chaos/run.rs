@@ -120,11 +120,14 @@ pub(super) fn run(mut choices: Choices, given: &Plan, recording: Recording) -> R
 
 fn function(sim: &Sim) -> Function {
     let world = sim.world();
+    let rules = &world.rules;
     let (finished_job_retention, receives) =
-        (world.rules.finished_job_retention_hours.to_string(), world.rules.receives_max.to_string());
+        (rules.finished_job_retention_hours.to_string(), rules.receives_max.to_string());
+    let linger = rules.linger_seconds.to_string();
     let drawn = [
         ("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", finished_job_retention.as_str()),
         ("TASKHOLD_RECEIVES_MAX", receives.as_str()),
+        ("TASKHOLD_LINGER_SECONDS", linger.as_str()),
     ];
     let config = config(&world.region.lock(), drawn.into_iter().chain(SETTINGS));
     drop(world);

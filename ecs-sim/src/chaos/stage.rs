@@ -41,8 +41,9 @@ impl World {
             self.region.lock().ecs.create_service(spec).expect("its name is unique and its bounds are valid");
             self.model.services.insert(name, ServiceModel { count, is_deleted: false, was_managed });
         }
-        // Drawn last, so that recordings without it stay valid.
+        // Drawn last, so that recordings without them stay valid.
         self.rules.agent_percent = self.choices.one_of(&[0, 0, 30, 100]);
+        self.rules.linger_seconds = self.choices.one_of(&[0, 15, 0, 300]);
         self.narrate(|world| format!("variants of AWS: {}", world.rules.variants));
         self.narrate(|world| format!("{:?}", world.rules));
         self.observe_ecs();
