@@ -11,7 +11,7 @@ use super::state::{Invocation, Sent, State, TaskState};
 pub(crate) enum Action {
     /// The queue delivers a batch.
     Deliver(Set),
-    /// A sweep starts, or an operator's release.
+    /// A sweep starts, an operator's release, or a recheck.
     Command(Work),
     /// A request of an invocation progresses.
     Request(usize, Subject, Happens),
@@ -67,6 +67,9 @@ impl Protocol {
         if has_room && state.left.releases > 0 {
             actions.push(Action::Command(Work::Release));
         }
+        if has_room && state.left.rechecks > 0 {
+            actions.push(Action::Command(Work::Recheck));
+        }
         for (at, invocation) in state.running.iter().enumerate() {
             // Of two identical invocations, one is enough.
             if at > 0 && state.running[at - 1] == *invocation {
@@ -109,7 +112,7 @@ impl Protocol {
     }
 
     /// Jobs that end without a finish leave their tasks protected, and no message will report the end.
-    fn is_left_to_sweep(&self, state: &State) -> bool {
+    pub(crate) fn is_left_to_sweep(&self, state: &State) -> bool {
         let is_over = |number| self.promised_until(state, number).is_none_or(|until| until <= state.now);
         let is_left = |(number, task): (_, &TaskState)| task.protected_until > 0 && is_over(number);
         self.configuration.schedule == Schedule::Sweeps && self.numbered_tasks(state).any(is_left)

@@ -34,6 +34,8 @@ pub(crate) struct Left {
     pub(crate) ticks: u8,
     /// Calls of a worker that protects its task itself.
     pub(crate) agents: u8,
+    /// Rechecks of the first task. One may come at any moment: early, late, twice or never.
+    pub(crate) rechecks: u8,
 }
 
 /// Only workers, queue and function act.
@@ -47,6 +49,7 @@ pub(crate) const NOTHING: Left = Left {
     releases: 0,
     ticks: 0,
     agents: 0,
+    rechecks: 0,
 };
 
 /// When the caller of a put receives its answer.
@@ -101,6 +104,10 @@ pub(crate) enum Sabotage {
     ForeignProtectionIsNotSeen,
     /// A job whose declared time is over counts as finished.
     DeclaredEndsRelease,
+    /// The stored record does not say that the task lingers.
+    LingersAreNotWrittenDown,
+    /// A recheck does not see the jobs that have started since the last finish.
+    RechecksSeeNoJobs,
 }
 
 /// A model that is small enough for a complete walk.
@@ -120,6 +127,8 @@ pub(crate) struct Configuration {
     /// Duration of a tick.
     pub(crate) tick_s: Moment,
     pub(crate) left: Left,
+    /// How long a task keeps its protection after its last job.
+    pub(crate) linger_s: Moment,
     /// How calls to ECS may fail.
     pub(crate) ecs_faults: Vec<EcsFault>,
     pub(crate) stores: Stores,
@@ -132,7 +141,7 @@ pub(crate) struct Configuration {
 
 type Kind = fn(&mut Left) -> &mut u8;
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     |left| &mut left.crashes,
     |left| &mut left.ecs_faults,
     |left| &mut left.refusals,
@@ -142,6 +151,7 @@ const KINDS: [Kind; 9] = [
     |left| &mut left.releases,
     |left| &mut left.ticks,
     |left| &mut left.agents,
+    |left| &mut left.rechecks,
 ];
 /// The number of kinds that [`Left::things`] combines. Another writer has configurations of its own.
 const THINGS: usize = 8;
@@ -162,6 +172,7 @@ impl std::fmt::Display for Left {
             "releases",
             "ticks",
             "agents",
+            "rechecks",
         ];
         let counted = KINDS.into_iter().zip(names).map(|(kind, name)| (*kind(&mut left), name));
         let told: Vec<String> =
@@ -215,6 +226,7 @@ impl Configuration {
             timeout_s: FUNCTION_TIMEOUT_S,
             tick_s: FUNCTION_TIMEOUT_S,
             left: NOTHING,
+            linger_s: 0,
             ecs_faults: vec![EcsFault::NoAnswer],
             stores: Stores::HeardAtOnce,
             records: Records::Roomy,

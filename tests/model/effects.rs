@@ -76,6 +76,7 @@ impl Protocol {
                 let jobs = Arc::make_mut(&mut record.jobs);
                 jobs.retain(|key, job| job.finished_at.is_some() || of_batch(&key.job_id));
             }
+            Sabotage::LingersAreNotWrittenDown => record.lingers_until = None,
             _ => return number,
         }
         self.function.number_of(&record)
@@ -162,6 +163,9 @@ impl Protocol {
         let task = &state.tasks[usize::from(number)];
         if task.protected_until > 0 && task.writer == Writer::Agent {
             return Harm::ForeignCleared;
+        }
+        if self.lingers(state) {
+            return Harm::ReleasedEarly;
         }
         let ends = self.unfinished_ends(state, number, Acknowledged::InTime);
         let mut kept = ends.filter(|end| task.set_at < *end && *end <= state.now && state.now < task.protected_until);

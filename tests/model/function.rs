@@ -1,10 +1,12 @@
 //! Every run of the function that the model has reached, each once and with a number. A state contains only
 //! numbers, and a run is never repeated.
 
+use super::configuration::Configuration;
 use super::parts::function;
-use super::scene::{Message, Moment, Set, Work, message_of, only, timestamp};
+use super::scene::{Message, Moment, RECHECK_ID, Set, Work, message_of, only, timestamp};
 use super::script::{Answer, Request, SharedScript, Subject};
 use ecs_sim::doubles::interleave::Poller;
+use jiff::SignedDuration;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::pin::pin;
@@ -115,6 +117,7 @@ pub(crate) struct Function {
     snapshot: Vec<(JobKey, Job)>,
     /// The Lambda timeout.
     timeout: Moment,
+    linger: SignedDuration,
     records: Numbered<String, Known>,
     runs: Numbered<RunKey, Run>,
     steps: RwLock<HashMap<Step, RunNo>>,
@@ -122,12 +125,14 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    pub(crate) fn new(messages: &[Message], timeout: Moment) -> Self {
-        let works = (1..only(messages.len())).map(Work::Batch).chain([Work::Sweep, Work::Release]);
+    pub(crate) fn new(configuration: &Configuration) -> Self {
+        let Configuration { messages, timeout_s, linger_s, .. } = configuration;
+        let works = (1..only(messages.len())).map(Work::Batch).chain([Work::Sweep, Work::Release, Work::Recheck]);
         Self {
             payloads: works.map(|work| (work, work.payload(messages))).collect(),
             snapshot: messages.iter().map(Message::snapshot).collect(),
-            timeout,
+            timeout: *timeout_s,
+            linger: SignedDuration::from_secs(i64::from(*linger_s)),
             records: Numbered::new(),
             runs: Numbered::new(),
             steps: RwLock::default(),
@@ -219,7 +224,7 @@ impl Function {
         let idle = self.idle_stages.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut stage = idle.unwrap_or_else(|| {
             let script = SharedScript::default();
-            let handler = function(&script);
+            let handler = function(&script, self.linger);
             (script, handler)
         });
         // State that an instance keeps from earlier runs would depend on their order.
@@ -292,8 +297,9 @@ fn sort_last(events: &mut [Event]) {
 fn retried(response: &Response) -> Set {
     match response {
         Response::Batch(response) => {
-            let failed = response.batch_item_failures.iter();
-            failed.fold(0, |set, failure| set | only(message_of(&failure.item_identifier)))
+            let failed = response.batch_item_failures.iter().map(|failure| &*failure.item_identifier);
+            // A recheck that fails is lost: another one may come.
+            failed.filter(|id| *id != RECHECK_ID).fold(0, |set, id| set | only(message_of(id)))
         }
         Response::Command(Report::Sweep(_) | Report::Release { .. }) => 0,
         Response::Command(other) => panic!("unexpected answer to a command: {other:?}"),

@@ -31,6 +31,7 @@ mod check;
 mod configuration;
 mod effects;
 mod function;
+mod linger;
 mod narration;
 mod parts;
 mod promises;

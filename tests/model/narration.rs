@@ -68,6 +68,7 @@ impl Protocol {
             Work::Batch(batch) => self.named(batch),
             Work::Sweep => "a sweep".to_owned(),
             Work::Release => "an operator's release".to_owned(),
+            Work::Recheck => "a recheck".to_owned(),
         }
     }
 

@@ -5,10 +5,11 @@ use super::script::{Answer, EcsFault, Request, SharedScript, Subject, Told};
 use async_trait::async_trait;
 use ecs_sim::doubles::no_services::NoServiceRecords;
 use ecs_sim::doubles::parts::parts;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 use taskhold::clock::Clock;
+use taskhold::config::settings::Config;
 use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn};
@@ -24,13 +25,13 @@ use taskhold::store::error::StoreError;
 use taskhold::store::{Store, StorePages, Stored, Versioned};
 use taskhold::task::record::TaskRecord;
 
-/// The real function on a script.
-pub(crate) fn function(script: &SharedScript) -> Function {
+/// The real function on a script. It has no queue to send rechecks to: the model has them come at any moment.
+pub(crate) fn function(script: &SharedScript, linger: SignedDuration) -> Function {
     Function::new(Parts {
         task_records: Arc::new(ScriptedStore(script.clone())),
         service_records: Arc::new(NoServiceRecords),
         dead_letters: Some(Arc::new(ScriptedParking(script.clone()))),
-        ..parts(Arc::new(ScriptedEcs(script.clone())), Arc::new(script.clone()), config().clone())
+        ..parts(Arc::new(ScriptedEcs(script.clone())), Arc::new(script.clone()), Config { linger, ..config().clone() })
     })
 }
 

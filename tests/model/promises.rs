@@ -14,6 +14,8 @@ pub(crate) const IDLE_IS_UNPROTECTED: &str = "when all is quiet a task whose job
 pub(crate) const FOREIGN_STAYS: &str = "protection that another writer had set before the read stays";
 pub(crate) const ONLY_AN_END_RELEASES: &str = "a job without an end keeps the protection of its lifetime";
 
+pub(crate) const LINGERS: &str = "a task keeps its protection for the linger";
+
 /// A condition that must hold in every state.
 pub(crate) struct Promise {
     pub(crate) name: &'static str,
@@ -24,7 +26,7 @@ const fn promise(name: &'static str, holds: fn(&Protocol, &State) -> bool) -> Pr
     Promise { name, holds }
 }
 
-const PROMISES: [Promise; 8] = [
+const PROMISES: [Promise; 9] = [
     promise(BUSY_IS_PROTECTED, busy_tasks_are_protected),
     promise(NOTHING_IS_LOST, nothing_is_lost),
     promise(IDLE_IS_UNPROTECTED, idle_tasks_end_unprotected),
@@ -32,6 +34,7 @@ const PROMISES: [Promise; 8] = [
     promise("every message ends in time", everything_ends),
     promise(FOREIGN_STAYS, |_, state| state.tasks.iter().all(|task| task.harm != Harm::ForeignCleared)),
     promise(ONLY_AN_END_RELEASES, |_, state| state.tasks.iter().all(|task| task.harm != Harm::ReleasedWithoutAnEnd)),
+    promise(LINGERS, |_, state| state.tasks.iter().all(|task| task.harm != Harm::ReleasedEarly)),
     promise("no task is protected longer than its jobs asked", nothing_is_held_too_long),
 ];
 
@@ -139,7 +142,7 @@ fn nothing_is_dead_lettered(_: &Protocol, state: &State) -> bool {
     state.queue.iter().all(|message| !message.is_dead_lettered)
 }
 
-/// Jobs without a finish are left to the sweep. `everything_ends` checks that their protection ends.
+/// Jobs without a finish are left to the sweep, and so are lingering tasks whose recheck is lost. `everything_ends` checks that their protection ends.
 fn idle_tasks_end_unprotected(protocol: &Protocol, state: &State) -> bool {
     let is_finish = |message: &Message| message.message_type == JobMessageType::Finished;
     let has_finish = |job: &str| protocol.messages().any(|(_, message)| message.job == job && is_finish(message));
@@ -148,7 +151,9 @@ fn idle_tasks_end_unprotected(protocol: &Protocol, state: &State) -> bool {
         of_task.all(|(_, message)| has_finish(message.job))
     };
     let mut tasks = protocol.numbered_tasks(state);
+    let waits_for_sweep = protocol.configuration.linger_s > 0 && protocol.is_left_to_sweep(state);
     !state.is_quiet()
+        || waits_for_sweep
         || tasks.all(|(number, task)| task.protected_until == 0 || task.is_protected_by_agent() || !all_finish(number))
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Protocol {
 impl Protocol {
     pub(crate) fn new(configuration: Configuration) -> Self {
         Self {
-            function: Function::new(&configuration.messages, configuration.timeout_s),
+            function: Function::new(&configuration),
             promises: promises(None),
             broken: OnceLock::new(),
             states_visited: AtomicUsize::new(0),

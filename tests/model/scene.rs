@@ -8,6 +8,7 @@ use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::lambda::job_message::{JobMessage, JobMessageType};
 use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
+use taskhold::service::recheck::Recheck;
 use taskhold::task::job::{Job, JobKey};
 
 /// Seconds since the start of the model.
@@ -123,6 +124,8 @@ pub(crate) enum Work {
     Sweep,
     /// Release the first task if it is idle, on an operator's command.
     Release,
+    /// Reconcile the first task, because a recheck has arrived.
+    Recheck,
 }
 
 impl Work {
@@ -130,7 +133,7 @@ impl Work {
     pub(crate) fn batch(self) -> Set {
         match self {
             Self::Batch(batch) => batch,
-            Self::Sweep | Self::Release => 0,
+            Self::Sweep | Self::Release | Self::Recheck => 0,
         }
     }
 
@@ -139,8 +142,22 @@ impl Work {
             Self::Batch(batch) => payload(messages, batch),
             Self::Sweep => r#"{"sweep": {}}"#.to_owned(),
             Self::Release => json!({"release": {"tasks": [task(0).id.as_str()]}}).to_string(),
+            Self::Recheck => recheck().to_string(),
         }
     }
+}
+
+/// The id of every recheck.
+pub(crate) const RECHECK_ID: &str = "recheck";
+
+fn recheck() -> Value {
+    let body = Recheck::Task { task: task(0).clone(), due: timestamp(0) }.body();
+    json!({"Records": [{
+        "messageId": RECHECK_ID, "receiptHandle": "r", "body": body, "messageAttributes": {},
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": timestamp(0).as_millisecond().to_string()},
+        "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:111122223333:rechecks",
+        "awsRegion": "eu-west-1",
+    }]})
 }
 
 fn payload(messages: &[Message], batch: Set) -> String {
@@ -174,10 +191,13 @@ pub(crate) fn number_of(id: &TaskId) -> TaskNo {
     (0..TASKS_MAX).find(|number| task(*number).id == *id).expect("only known tasks are asked for")
 }
 
-/// The settings of the template.
+/// The settings of the template, without a linger.
 pub(crate) fn config() -> &'static Config {
-    static CONFIG: LazyLock<Config> =
-        LazyLock::new(|| Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap());
+    static CONFIG: LazyLock<Config> = LazyLock::new(|| {
+        let rechecks = "https://sqs.eu-west-1.amazonaws.com/111122223333/rechecks";
+        let variables = [("TASKHOLD_CLUSTERS", CLUSTER), ("TASKHOLD_RECHECK_QUEUE_URL", rechecks)];
+        Config::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
+    });
     &CONFIG
 }
 

@@ -53,6 +53,8 @@ pub(crate) enum Harm {
     ForeignCleared,
     /// It cleared protection of a job that has reported no end.
     ReleasedWithoutAnEnd,
+    /// It cleared protection within the linger.
+    ReleasedEarly,
 }
 
 impl TaskState {

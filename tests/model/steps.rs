@@ -18,6 +18,7 @@ impl Protocol {
             Action::Command(work) => {
                 match work {
                     Work::Release => state.left.releases -= 1,
+                    Work::Recheck => state.left.rechecks -= 1,
                     _ => state.left.sweeps -= 1,
                 }
                 self.begin(&mut state, work);
@@ -138,7 +139,8 @@ impl Protocol {
         match request {
             Request::Load(task) => {
                 let record = state.tasks[usize::from(*task)].record;
-                Answer::Loaded(record.map(|record| self.loaded(state, record)))
+                let work = self.function.run(invocation.run).work;
+                Answer::Loaded(record.map(|record| self.seen_by(work, self.loaded(state, record))))
             }
             Request::Store(..) => {
                 let sent = invocation.sent.iter().find(|sent| sent.subject() == subject);

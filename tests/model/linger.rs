@@ -1,0 +1,68 @@
+//! Tasks that linger after their last job, and the rechecks that release them.
+
+use super::check::{is_found_out, keeps_every_promise};
+use super::configuration::{Configuration, Left, NOTHING, Sabotage, Schedule};
+use super::function::EntryNo;
+use super::promises::{BUSY_IS_PROTECTED, LINGERS};
+use super::protocol::Protocol;
+use super::scene::Work;
+use super::sights::{LOST_COMPARISON, QUIET, QUIET_AND_BUSY, RELEASE_RACES_JOB, SWEEP_ACTS};
+use super::state::State;
+use std::sync::Arc;
+use taskhold::task::record::TaskRecord;
+
+impl Configuration {
+    /// One task as in [`Self::one_task`], with a linger. Rechecks may be lost, so sweeps follow.
+    fn one_task_that_lingers() -> Self {
+        let (linger_s, schedule) = (20, Schedule::Sweeps);
+        let shows = vec![QUIET, LOST_COMPARISON, RELEASE_RACES_JOB, SWEEP_ACTS];
+        Self { name: "one task that lingers", linger_s, schedule, shows, ..Self::one_task() }
+    }
+
+    /// The same, except that the second job does not end.
+    fn one_task_that_lingers_between_its_jobs() -> Self {
+        let busy = Self::one_task_that_stays_busy();
+        let shows = vec![QUIET_AND_BUSY, LOST_COMPARISON, RELEASE_RACES_JOB];
+        let (name, messages) = ("one task that lingers between its jobs", busy.messages);
+        Self { name, messages, shows, ..Self::one_task_that_lingers() }
+    }
+}
+
+impl Protocol {
+    /// Whether it is too early for any release: every finish counts from the start of the model.
+    pub(crate) fn lingers(&self, state: &State) -> bool {
+        state.now < self.configuration.linger_s
+    }
+
+    /// A record as the state store hands it out to this work.
+    pub(crate) fn seen_by(&self, work: Work, number: EntryNo) -> EntryNo {
+        if self.configuration.sabotage != Sabotage::RechecksSeeNoJobs || work != Work::Recheck {
+            return number;
+        }
+        let mut record: TaskRecord = self.function.record(number).record.clone();
+        Arc::make_mut(&mut record.jobs).retain(|_, job| job.finished_at.is_some());
+        self.function.number_of(&record)
+    }
+}
+
+#[test]
+fn a_task_that_lingers_keeps_every_promise_whenever_its_recheck_comes() {
+    let left = Left { rechecks: 1, ticks: 1, ..NOTHING };
+    keeps_every_promise(Configuration::one_task_that_lingers().with(left));
+    let left = Left { rechecks: 1, ticks: 1, ecs_faults: 1, ..NOTHING };
+    keeps_every_promise(Configuration::one_task_that_lingers_between_its_jobs().with(left));
+}
+
+#[test]
+fn a_linger_that_is_not_written_down_is_found_out() {
+    let sabotage = Sabotage::LingersAreNotWrittenDown;
+    let configuration = Configuration { sabotage, ..Configuration::one_task_that_lingers() };
+    is_found_out(configuration.with(Left { rechecks: 1, ..NOTHING }), LINGERS);
+}
+
+#[test]
+fn a_recheck_that_releases_a_task_on_which_a_job_has_started_is_found_out() {
+    let sabotage = Sabotage::RechecksSeeNoJobs;
+    let configuration = Configuration { sabotage, ..Configuration::one_task_that_lingers() };
+    is_found_out(configuration.with(Left { rechecks: 1, ticks: 1, ..NOTHING }), BUSY_IS_PROTECTED);
+}
