@@ -383,12 +383,7 @@ fn the_first_lines_say_what_the_forecast_is_based_on() {
     );
     says(
         forecast(300, 203, Maximum, None),
-        [
-            "tasks may need 4 h 30 min",
-            "no expected end is known",
-            "may be missed by 2 h",
-            "find out when the jobs end",
-        ],
+        ["tasks may need 4 h 30 min", "no expected end is known", "may be missed by 2 h", "find out when the jobs end"],
     );
     says(
         forecast(120, 90, Maximum, None),

@@ -45,7 +45,7 @@ async fn a_fault_of_an_operation_passes_over_the_calls_of_others() {
 #[tokio::test]
 async fn rechecks_that_are_lost_are_those_that_wait() {
     let waiting = async |text: &str| {
-        let (ran, region) = told(text).await;
+        let (ran, region) = outcome(text).await;
         assert_eq!(ran, Ok(()));
         let region = region.lock();
         region.queues.messages(RECHECK_QUEUE).unwrap().len()
