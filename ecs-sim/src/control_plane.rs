@@ -101,6 +101,6 @@ pub use task_set_description::{Scale, TaskSetDescription};
 pub use throttling::Throttling;
 pub use time::{Millis, START_OF_TIME_MS, Timestamp};
 pub use variants::{
-    ArnForm, DeferredRevisions, LATE_STOP_DELAY_MS, ProtectionEvent, ProtectionWhilePaused, RefusalRule, Renewal,
-    RollingPauses, StopDelay, UnknownVariant, Variants,
+    ArnForm, DeferredRevisions, LATE_STOP_DELAY_MS, MessageRepeats, ProtectionEvent, ProtectionWhilePaused,
+    RefusalRule, Renewal, RollingPauses, StopDelay, UnknownVariant, Variants,
 };

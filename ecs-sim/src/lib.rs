@@ -170,7 +170,7 @@
 //! # Assumptions about messages and events
 //!
 //! - A blocked scale-in is announced per task set as soon as only protection blocks it, and again every 10 minutes,
-//!   then together with the steady-state form. The number is that of the task set's protected tasks. With `event=sent`
+//!   with `repeats=six-hours` every six hours, then together with the steady-state form. The number is that of the task set's protected tasks. With `event=sent`
 //!   one TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION per service accompanies each round.
 //! - `The number of protected tasks are more than the desired count of tasks`, in its documented sentence, comes in the
 //!   same rounds (not at once) while more tasks of the service are protected than desired.

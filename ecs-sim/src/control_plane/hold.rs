@@ -24,7 +24,7 @@ impl ControlPlane {
         if held.is_empty() {
             return;
         }
-        let repeats_at = hold.as_ref().map_or(now + HOLD_REPEAT_MS, |hold| hold.repeats_at);
+        let repeats_at = hold.as_ref().map_or(now + self.variants.repeats.millis(), |hold| hold.repeats_at);
         let known = hold.filter(|hold| hold.what == what).map(|hold| hold.task_sets).unwrap_or_default();
         let task_sets = held.keys().cloned().collect();
         self.service_mut(key).hold = Some(Hold { what, task_sets, repeats_at });
@@ -43,7 +43,7 @@ impl ControlPlane {
 
     /// Repeats the messages about a scale-in that still waits.
     pub(super) fn repeat_hold(&mut self, key: u64) {
-        let next = self.now + HOLD_REPEAT_MS;
+        let next = self.now + self.variants.repeats.millis();
         let Some(hold) = &mut self.service_mut(key).hold else {
             return;
         };

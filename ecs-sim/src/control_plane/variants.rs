@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::service::HOLD_REPEAT_MS;
 use super::time::Millis;
 
 /// How long the scheduler of [`StopDelay::Late`] waits before it stops a task that it may stop: long enough for a job
@@ -103,10 +104,29 @@ pub enum DeferredRevisions {
     Gone,
 }
 
+/// How often ECS repeats a service event message about protection, and the event with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MessageRepeats {
+    /// Every [`HOLD_REPEAT_MS`](super::HOLD_REPEAT_MS).
+    #[default]
+    TenMinutes,
+    /// Every six hours, as the page on service event messages says.
+    SixHours,
+}
+
+impl MessageRepeats {
+    pub(super) fn millis(self) -> Millis {
+        match self {
+            Self::TenMinutes => HOLD_REPEAT_MS,
+            Self::SixHours => 6 * 60 * 60 * 1000,
+        }
+    }
+}
+
 /// One choice for every ambiguous point.
 ///
 /// Written as `refusal=outnumbered renewal=granted event=sent arn=long stop=at-once rolling-pauses=yes
-/// paused=as-otherwise deferred=listed`; an omitted point has its default.
+/// paused=as-otherwise deferred=listed repeats=ten-minutes`; an omitted point has its default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Variants {
     /// When protection is refused.
@@ -125,6 +145,8 @@ pub struct Variants {
     pub paused: ProtectionWhilePaused,
     /// What is left of old deployments after early success.
     pub deferred: DeferredRevisions,
+    /// How often messages are repeated. No combination varies it: a scenario asks for it.
+    pub repeats: MessageRepeats,
 }
 
 impl Variants {
@@ -171,6 +193,7 @@ impl Variants {
             self.rolling_pauses != other.rolling_pauses,
             self.paused != other.paused,
             self.deferred != other.deferred,
+            self.repeats != other.repeats,
         ];
         apart.into_iter().filter(|differ| *differ).count()
     }
@@ -193,6 +216,8 @@ impl Variants {
             "paused=granted" => self.paused = ProtectionWhilePaused::Granted,
             "deferred=listed" => self.deferred = DeferredRevisions::Listed,
             "deferred=gone" => self.deferred = DeferredRevisions::Gone,
+            "repeats=ten-minutes" => self.repeats = MessageRepeats::TenMinutes,
+            "repeats=six-hours" => self.repeats = MessageRepeats::SixHours,
             _ => return None,
         }
         Some(self)
@@ -234,14 +259,18 @@ impl fmt::Display for Variants {
             DeferredRevisions::Gone => "gone",
         };
         write!(f, "refusal={refusal} renewal={renewal} event={event} arn={arn} stop={stop} ")?;
-        write!(f, "rolling-pauses={rolling_pauses} paused={paused} deferred={deferred}")
+        let repeats = match self.repeats {
+            MessageRepeats::TenMinutes => "ten-minutes",
+            MessageRepeats::SixHours => "six-hours",
+        };
+        write!(f, "rolling-pauses={rolling_pauses} paused={paused} deferred={deferred} repeats={repeats}")
     }
 }
 
 /// A word that names no variant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a variant; write refusal=outnumbered|blocked renewal=granted|refused event=sent|silent arn=long|short stop=at-once|late rolling-pauses=yes|no paused=as-otherwise|granted deferred=listed|gone"
+    "`{0}` is not a variant; write refusal=outnumbered|blocked renewal=granted|refused event=sent|silent arn=long|short stop=at-once|late rolling-pauses=yes|no paused=as-otherwise|granted deferred=listed|gone repeats=ten-minutes|six-hours"
 )]
 pub struct UnknownVariant(String);
 
@@ -275,7 +304,7 @@ mod tests {
     #[test]
     fn the_default_is_written_as_documented() {
         let text = "refusal=outnumbered renewal=granted event=sent arn=long stop=at-once rolling-pauses=yes \
-                    paused=as-otherwise deferred=listed";
+                    paused=as-otherwise deferred=listed repeats=ten-minutes";
         assert_eq!(Variants::default().to_string(), text);
         assert_eq!(Variants::all()[0], Variants::default());
     }

@@ -72,7 +72,9 @@ impl Scenario {
             needs.iter().all(|need| written.split(' ').any(|pair| pair == need))
         };
         let all = if self.has_hooks() { Variants::with_hooks() } else { Variants::all() };
-        all.into_iter().filter(holds).collect()
+        let asked = needs.join(" ").parse::<Variants>().unwrap_or_default();
+        let all = all.into_iter().map(|variants| Variants { repeats: asked.repeats, ..variants });
+        all.filter(holds).collect()
     }
 
     /// Whether a service has hooks or early success: only then do the variants about them matter.
