@@ -98,7 +98,11 @@
 //!   have no room. PENDING tasks may always be stopped. The oldest deployment comes first, and within it the newest
 //!   task.
 //! - Protected old tasks count as running tasks, for both bounds.
-//! - With no slack between the bounds (such as 100 % and 100 %) a deployment waits for ever without a message.
+//! - With no slack between the bounds (such as 100 % and 100 %) a deployment waits for ever. ECS says once, without
+//!   repeats, that the service deployment configuration is the reason.
+//! - While a rolling deployment is in progress, the newest old revision starts as many tasks as running ones are missing
+//!   to the lower bound, after those of the new revision and within the upper bound: in place of lost ones, and for a
+//!   scale-out.
 //! - An old deployment is ACTIVE until its last task is STOPPED, and is then removed. Its desired count is the number
 //!   of its tasks that nothing has asked to stop. `runningCount` includes tasks that are stopping, since their
 //!   lastStatus is RUNNING.

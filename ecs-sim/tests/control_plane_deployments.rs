@@ -530,6 +530,15 @@ fn more_protected_tasks_than_desired_are_said_in_the_documented_words_in_every_r
     assert_eq!(stage.messages().iter().filter(|message| **message == documented).count(), 2);
 }
 
+#[test]
+fn a_deployment_without_room_is_said_once() {
+    let mut stage = stage(ServiceSpec { maximum_percent: 100, ..rolling(2) });
+    stage.deploy();
+    stage.advance(60 * MINUTE);
+    let documented = "service (web) was unable to stop or start tasks during a deployment because of the service deployment configuration.";
+    assert_eq!(stage.messages().iter().filter(|message| **message == documented).count(), 1);
+}
+
 // Availability Zone rebalancing.
 
 #[test]

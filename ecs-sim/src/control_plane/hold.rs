@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::eventbridge::ServiceAction;
-use super::service::{HOLD_REPEAT_MS, Held, Hold};
+use super::service::{Headroom, Held, Hold};
 use super::state::{ControlPlane, Due};
 use super::variants::ProtectionEvent;
 
@@ -63,6 +63,22 @@ impl ControlPlane {
             self.say_unable_to_scale_in(key, &task_set, count);
         }
         self.emit_hold(key);
+    }
+
+    /// Announces once that the percentages leave a deployment no room (assumed: as a repeat, ECS leaves out the others
+    /// until the problem is resolved).
+    ///
+    /// aws-facts: "ECS: service event messages".
+    pub(super) fn update_room(&mut self, key: u64, room: Headroom) {
+        let service = self.service_mut(key);
+        let before = std::mem::replace(&mut service.room, room);
+        if (before, room) == (Headroom::Some, Headroom::None) {
+            let name = service.name.clone();
+            let message = format!(
+                "service ({name}) was unable to stop or start tasks during a deployment because of the service deployment configuration."
+            );
+            self.say_message(key, message);
+        }
     }
 
     /// Whether more tasks are protected than desired.

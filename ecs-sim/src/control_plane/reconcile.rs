@@ -8,7 +8,7 @@ use super::names;
 use super::planning::Planning;
 use super::scheduler::{self, Bounds, Member, MemberProtection, MemberState, SchedulerPlan};
 use super::service::{
-    DeploymentRolloutState, SERVICE_EVENTS_KEPT, ServiceEventMessage, SimulatedDeployment, SimulatedService,
+    DeploymentRolloutState, Headroom, SERVICE_EVENTS_KEPT, ServiceEventMessage, SimulatedDeployment, SimulatedService,
     SimulatedServiceStatus,
 };
 use super::state::{ControlPlane, Due};
@@ -29,6 +29,7 @@ impl ControlPlane {
         let service = &self.services[&key];
         let plan = self.plan(service);
         let held = held_task_sets(service, &plan.held);
+        let room = self.room(service, &plan);
         for (age, count) in plan.start {
             self.start_tasks(key, age, count);
         }
@@ -38,6 +39,7 @@ impl ControlPlane {
             None => self.stop_tasks(key, &stop_now),
         }
         self.update_hold(key, &held);
+        self.update_room(key, room);
         self.remove_drained_deployments(key);
         self.update_early_success(key);
         self.update_steadiness(key);
@@ -67,6 +69,17 @@ impl ControlPlane {
         };
         self.plan_rebalancing(service, &mut plan);
         plan
+    }
+
+    /// None if a rolling deployment can neither start nor stop a task, with or without protection.
+    fn room(&self, service: &SimulatedService, plan: &SchedulerPlan) -> Headroom {
+        let members = self.members(service);
+        let is_stuck = service.planning() == Planning::Rolling
+            && service.deployments.len() > 1
+            && members.iter().all(|member| member.state == MemberState::Running)
+            && members.iter().filter(|member| member.age == 0).count() < service.desired_count as usize
+            && *plan == SchedulerPlan::default();
+        if is_stuck { Headroom::None } else { Headroom::Some }
     }
 
     fn members(&self, service: &SimulatedService) -> Vec<Member> {

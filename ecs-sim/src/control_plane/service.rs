@@ -163,6 +163,13 @@ pub(super) struct Hold {
     pub(super) repeats_at: Millis,
 }
 
+/// Whether the percentages of a service leave a rolling deployment a step to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Headroom {
+    Some,
+    None,
+}
+
 /// A rebalancing in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rebalance {
@@ -207,6 +214,8 @@ pub struct SimulatedService {
     /// Newest first; empty with task sets.
     pub(super) service_deployments: VecDeque<SimulatedServiceDeployment>,
     pub(super) hold: Option<Hold>,
+    /// Whether its percentages leave a rolling deployment a step to take.
+    pub(super) room: Headroom,
     pub(super) shift: Option<Shift>,
     pub(super) rebalance: Option<Rebalance>,
     /// Keys of tasks that are not STOPPED yet, oldest first.

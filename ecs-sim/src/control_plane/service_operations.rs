@@ -9,7 +9,7 @@ use super::request::{
 };
 use super::response::{DescribeServicesResponse, FailureDescription, ListServicesResponse, ServiceResponse};
 use super::service::{
-    ACTIVE_DEPLOYMENTS_MAX, DeploymentRolloutState, ServiceSpec, SimulatedDeployment, SimulatedService,
+    ACTIVE_DEPLOYMENTS_MAX, DeploymentRolloutState, Headroom, ServiceSpec, SimulatedDeployment, SimulatedService,
     SimulatedServiceStatus,
 };
 use super::shift::Shift;
@@ -236,6 +236,7 @@ impl ControlPlane {
             is_forgotten: false,
             service_deployments: std::collections::VecDeque::new(),
             hold: None,
+            room: Headroom::Some,
             shift: None,
             rebalance: None,
             tasks: std::collections::BTreeSet::new(),
