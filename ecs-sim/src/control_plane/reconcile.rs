@@ -59,7 +59,11 @@ impl ControlPlane {
                     lower: service.lower_bound() as usize,
                     upper: service.upper_bound() as usize,
                 };
-                scheduler::plan(bounds, &members)
+                let mut plan = scheduler::plan(bounds, &members);
+                if service.primary().rollout_state == DeploymentRolloutState::InProgress {
+                    scheduler::keep_available(&mut plan, bounds, &members);
+                }
+                plan
             }
             Planning::Sets => {
                 let mut wanted: Vec<usize> = (0..service.deployments.len()).map(|at| service.wanted(at)).collect();

@@ -80,6 +80,21 @@ pub(super) fn plan(bounds: Bounds, members: &[Member]) -> SchedulerPlan {
     stops.plan
 }
 
+/// Adds the tasks that an old revision starts while a rolling deployment is in progress: in place of those that it
+/// lost, and for a higher desired count.
+///
+/// aws-facts: "ECS: deployments and protection": ECS replaces tasks in their own revision, and a scale-out goes to both
+/// revisions, within the percentages. Assumed: as many as the lower bound lacks, in the newest of the old revisions,
+/// after the tasks of the new one.
+pub(super) fn keep_available(plan: &mut SchedulerPlan, bounds: Bounds, members: &[Member]) {
+    let Some(newest_old) = members.iter().map(|member| member.age).filter(|age| *age > 0).min() else { return };
+    let running = members.iter().filter(|member| member.state == MemberState::Running).count();
+    let starting = members.iter().filter(|member| member.age > 0 && member.state == MemberState::Pending).count();
+    let missing = bounds.lower.saturating_sub(running + starting);
+    let room = bounds.upper.saturating_sub(members.len() + plan.start.values().sum::<usize>());
+    plan.start_tasks(newest_old, missing.min(room));
+}
+
 /// Plans one step of deployments or task sets that have a wanted count each, by age.
 ///
 /// aws-facts: "ECS: deployments and protection": green runs in full beside blue, and blue stays until its protection
@@ -218,6 +233,23 @@ mod tests {
         assert_eq!(plan(bounds(2, 2, 4), &members("old old+ new new")), planned(0, &[0], &[(1, 1)]));
         assert_eq!(plan(bounds(2, 2, 4), &members("new new+ new")), planned(0, &[2], &[]));
         assert_eq!(plan(bounds(1, 1, 2), &members("new+ new new+")), planned(0, &[1], &[(0, 2)]));
+    }
+
+    #[test]
+    fn an_old_revision_replaces_the_tasks_that_it_lost_within_the_bounds() {
+        let started = |bounds, words| {
+            let members = members(words);
+            let mut plan = plan(bounds, &members);
+            keep_available(&mut plan, bounds, &members);
+            plan.start.get(&1).copied()
+        };
+        assert_eq!(started(bounds(2, 2, 4), "old old new? new?"), None);
+        assert_eq!(started(bounds(2, 2, 4), "old new? new?"), Some(1));
+        assert_eq!(started(bounds(2, 2, 4), "old old? new? new?"), None, "it starts already");
+        assert_eq!(started(bounds(2, 2, 4), "old new new?"), None, "a new one runs in its place");
+        assert_eq!(started(bounds(2, 1, 4), "old new? new?"), None, "the lower bound is kept");
+        assert_eq!(started(bounds(2, 2, 3), "old new? new?"), None, "there is no room");
+        assert_eq!(started(bounds(4, 4, 8), "old old new? new?"), Some(2), "a scale-out");
     }
 
     #[test]
