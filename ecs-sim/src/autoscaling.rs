@@ -143,7 +143,7 @@ impl ScalableTargets {
         let outside: Vec<_> = self.outside(ecs).collect();
         for ((cluster, service), count) in outside {
             // A bound that ECS does not accept as a count leaves the service unchanged.
-            let _ = ecs.set_desired_count(cluster, service, count);
+            let _ = ecs.scale_automatically(cluster, service, count);
         }
     }
 

@@ -179,8 +179,8 @@
 //! - `The number of protected tasks are more than the desired count of tasks`, in its documented sentence, comes in the
 //!   same rounds (not at once) while more tasks of the service are protected than desired.
 //! - Scale-in and deployment use the same texts, and a plain scale-in names the PRIMARY deployment as task set.
-//! - SERVICE_DESIRED_COUNT_UPDATED, TASKS_STARTED, TASKS_STOPPED and SERVICE_STEADY_STATE are sent each time, all INFO.
-//!   AWS does not send the first one for a change by hand; here every change counts as one of Application Auto Scaling.
+//! - TASKS_STARTED, TASKS_STOPPED and SERVICE_STEADY_STATE are sent each time, all INFO. SERVICE_DESIRED_COUNT_UPDATED is
+//!   sent for a change by Application Auto Scaling, and never for another UpdateService.
 //! - The stopped reason of a scale-in names the deployment that the task belongs to. The reason of a Spot interruption
 //!   is `Your Spot Task was interrupted.`
 

@@ -520,7 +520,7 @@ fn more_protected_tasks_than_desired_are_said_in_the_documented_words_in_every_r
         stage.protect(task, 60);
     }
     stage.ecs.set_desired_count("jobs", "web", 2).unwrap();
-    assert_eq!(stage.event_names(), ["SERVICE_DESIRED_COUNT_UPDATED", "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION"]);
+    assert_eq!(stage.event_names(), ["TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION"], "a user changed the count");
     stage.advance(HOLD_REPEAT_MS);
     let documented = format!(
         "service (web) was unable to reach steady state because task set ({id}) was unable to scale in. Reason: The number of protected tasks are more than the desired count of tasks"

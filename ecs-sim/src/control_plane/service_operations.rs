@@ -2,7 +2,7 @@
 
 use super::deployment_configuration::{DeploymentConfiguration, DeploymentControllerType, StrategySpec};
 use super::error::{ApiError, ErrorCode};
-use super::eventbridge::{DeploymentEvent, ServiceAction};
+use super::eventbridge::DeploymentEvent;
 use super::names;
 use super::request::{
     CreateServiceRequest, DescribeServicesRequest, ListServicesRequest, UpdateServiceRequest, tag_list, tag_map,
@@ -155,12 +155,8 @@ impl ControlPlane {
         }
         let service = self.service_mut(key);
         service.configuration = configuration;
-        if let Some(desired) = desired {
-            let before = std::mem::replace(&mut service.desired_count, desired);
-            if before != desired {
-                self.emit_service_action(key, ServiceAction::ServiceDesiredCountUpdated);
-            }
-        }
+        // aws-facts: "EventBridge": no event says that a user changed the count.
+        service.desired_count = desired.unwrap_or(service.desired_count);
         if deploys {
             self.begin_deployment(key, task_definition);
         }

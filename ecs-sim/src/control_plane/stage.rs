@@ -3,6 +3,7 @@
 
 use super::deletion::DeleteServiceRequest;
 use super::error::ApiError;
+use super::eventbridge::ServiceAction;
 use super::lifecycle::{Birth, Owner, Stop};
 use super::request::{CreateClusterRequest, UpdateServiceRequest, UpdateTaskProtectionRequest};
 use super::response::TaskProtectionResponse;
@@ -104,6 +105,18 @@ impl ControlPlane {
             desired_count: Some(count.into()),
             ..Default::default()
         })?;
+        Ok(())
+    }
+
+    /// The same by Application Auto Scaling, of which an event tells (assumed: for ECS, no user changes the count then).
+    ///
+    /// # Errors
+    /// ClusterNotFoundException and ServiceNotFoundException.
+    pub fn scale_automatically(&mut self, cluster: &str, service: &str, count: u32) -> Result<(), ApiError> {
+        self.set_desired_count(cluster, service, count)?;
+        if let Some(key) = self.service_key(cluster, service) {
+            self.emit_service_action(key, ServiceAction::ServiceDesiredCountUpdated);
+        }
         Ok(())
     }
 
