@@ -64,8 +64,8 @@
 //!   RUNNING task counts as healthy.
 //! - Capacity: every task starts, as on Fargate, unless a scenario says that its deployment fails.
 //! - IAM. `AccessDeniedException`, `ServerException` and similar errors exist only as injected faults.
-//! - The statuses PROVISIONING, ACTIVATING, DEACTIVATING, STOPPING and DEPROVISIONING; the stop code TerminationNotice;
-//!   the steady-state message that ECS repeats every few hours.
+//! - The statuses PROVISIONING and ACTIVATING; DEACTIVATING, STOPPING and DEPROVISIONING except after the loss of a host;
+//!   the stop code TerminationNotice; the steady-state message that ECS repeats every few hours.
 //! - Parameters of ECS that the request's type does not list: they have no effect, except launch types and daemon
 //!   services, which are refused. Parameters that ECS's model does not have are refused (assumed). Answers contain some
 //!   of the members of ECS's model and no others. Throttling covers the four categories of `docs/aws-facts.md`.
@@ -182,7 +182,7 @@
 //! - TASKS_STARTED, TASKS_STOPPED and SERVICE_STEADY_STATE are sent each time, all INFO. SERVICE_DESIRED_COUNT_UPDATED is
 //!   sent for a change by Application Auto Scaling, and never for another UpdateService.
 //! - The stopped reason of a scale-in names the deployment that the task belongs to. The reason of a Spot interruption
-//!   is `Your Spot Task was interrupted.`
+//!   is `Your Spot Task was interrupted.`, that of a lost host is invented.
 
 pub mod autoscaling;
 pub mod chaos;

@@ -568,6 +568,23 @@ fn a_spot_interruption_gives_two_minutes() {
 }
 
 #[test]
+fn a_failed_host_stops_its_task_in_five_events() {
+    let mut stage = stage(1);
+    let task = stage.tasks[0].clone();
+    stage.ecs.take_events();
+    stage.ecs.lose_host(&task).unwrap();
+    stage.advance(MINUTE);
+    let of_task = |event: &Value| event["resources"][0].as_str().is_some_and(|arn| arn.ends_with(&task));
+    let events = stage.ecs.take_events().into_iter().filter(of_task);
+    let seen: Vec<[String; 3]> = events
+        .map(|event| ["lastStatus", "desiredStatus", "stopCode"].map(|name| event["detail"][name].to_string()))
+        .collect();
+    let expected = ["RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"];
+    let expected = expected.map(|last| [last, "STOPPED", "InfrastructureHealth"].map(|word| format!("\"{word}\"")));
+    assert_eq!(seen, expected);
+}
+
+#[test]
 fn a_stopped_task_is_remembered_for_an_hour() {
     let mut stage = stage(1);
     let task = stage.tasks[0].clone();

@@ -28,6 +28,7 @@ impl ControlPlane {
     /// Carries out one due change.
     fn happen(&mut self, due: Due) {
         match due {
+            Due::TaskStopsFurther(task) => self.task_stops_further(task),
             Due::TaskStops(task) => self.task_has_stopped(task),
             Due::TaskRuns(task) => self.task_runs(task),
             Due::ProtectionExpires(task) => {

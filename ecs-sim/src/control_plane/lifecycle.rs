@@ -125,6 +125,18 @@ impl ControlPlane {
         let would_run_at = task.created_at + START_DELAY_MS;
         self.due.remove(&(would_run_at, Due::TaskRuns(key)));
         self.due.insert((now + stop.after, Due::TaskStops(key)));
+        if stop.code == StopCode::InfrastructureHealth {
+            // Five events of one stop: this one, three on the way, and the last.
+            let steps = (1..=3).map(|step| (now + stop.after * step / 4, Due::TaskStopsFurther(key)));
+            self.due.extend(steps);
+        }
+        self.status_changed(key);
+    }
+
+    /// A task reaches the next state on its way to STOPPED, which ECS reports.
+    pub(super) fn task_stops_further(&mut self, key: u64) {
+        let task = self.task_mut(key);
+        task.last_status = task.last_status.next_of_stop();
         self.status_changed(key);
     }
 

@@ -74,6 +74,14 @@ impl ControlPlane {
         self.stop_because(task, stop)
     }
 
+    /// The host under the task fails: InfrastructureHealth. Protection does not prevent it. The reason is assumed.
+    ///
+    /// # Errors
+    /// InvalidParameterException for a task that is no longer described.
+    pub fn lose_host(&mut self, task: &str) -> Result<(), ApiError> {
+        self.stop_because(task, Stop::new(StopCode::InfrastructureHealth, "The host of the task is impaired."))
+    }
+
     /// UpdateService with `forceNewDeployment`; with task sets, everything that CodeDeploy or an external controller
     /// does, as time passes. Returns the id of the new deployment or task set.
     ///

@@ -43,6 +43,7 @@ impl Default for Setup {
 /// Something that happens by itself. Events of the same moment happen in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
+    TaskStopsFurther(u64),
     TaskStops(u64),
     TaskRuns(u64),
     ProtectionExpires(u64),

@@ -16,7 +16,8 @@ pub const SPOT_NOTICE_MS: Millis = 120_000;
 /// How long a stopped task is described; then it is MISSING.
 pub const STOPPED_TASK_REMEMBERED_MS: Millis = 60 * 60 * 1000;
 
-/// `lastStatus`, and without PENDING `desiredStatus`. The states between these are left out.
+/// `lastStatus`, and without PENDING `desiredStatus`. A task passes the states between RUNNING and STOPPED only when its
+/// host fails; those of other stops are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TaskStatus {
@@ -24,8 +25,26 @@ pub enum TaskStatus {
     Pending,
     /// Running, or to be started.
     Running,
+    /// Leaves its load balancer.
+    Deactivating,
+    /// Its containers stop.
+    Stopping,
+    /// Its network interface is removed.
+    Deprovisioning,
     /// Stopped, or to be stopped.
     Stopped,
+}
+
+impl TaskStatus {
+    /// The next state on the way from RUNNING to STOPPED.
+    pub(super) fn next_of_stop(self) -> Self {
+        match self {
+            Self::Pending | Self::Running => Self::Deactivating,
+            Self::Deactivating => Self::Stopping,
+            Self::Stopping => Self::Deprovisioning,
+            Self::Deprovisioning | Self::Stopped => Self::Stopped,
+        }
+    }
 }
 
 /// Why a task was stopped.
@@ -43,6 +62,8 @@ pub enum StopCode {
     SpotInterruption,
     /// It failed to start.
     TaskFailedToStart,
+    /// Its host failed.
+    InfrastructureHealth,
 }
 
 /// A task of a service, or a standalone one.

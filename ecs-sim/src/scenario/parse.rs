@@ -65,6 +65,11 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
         "stop" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Stopped),
         "crash" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Crashed),
         "interrupt" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Interrupted),
+        "host" => {
+            words.literal("of")?;
+            let task = words.next("a task")?.to_owned();
+            words.literal("fails").map(|()| Statement::End(task, EndOfTask::HostLost))?
+        }
         "ecs" => ecs(&mut words)?,
         "function" => function(&mut words)?,
         "sweep" => {
@@ -258,6 +263,11 @@ mod tests {
         assert_eq!(statement("protect a"), Ok(Statement::Protect("a".to_owned(), None)));
         assert_eq!(statement("release a"), Ok(Statement::Release("a".to_owned())));
         assert!(statement("protect a for 90s").is_err());
+    }
+
+    #[test]
+    fn the_host_of_a_task_fails() {
+        assert_eq!(statement("host of a fails"), Ok(Statement::End("a".to_owned(), EndOfTask::HostLost)));
     }
 
     #[test]

@@ -136,6 +136,7 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
                     EndOfTask::Stopped => ecs.stop_task(&id),
                     EndOfTask::Crashed => ecs.crash_task(&id),
                     EndOfTask::Interrupted => ecs.interrupt_task(&id),
+                    EndOfTask::HostLost => ecs.lose_host(&id),
                 })?;
             }
             Statement::Fault(fault, times, of) => self.world.expect_faults(*fault, *times, of.as_deref()),

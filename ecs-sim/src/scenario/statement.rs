@@ -211,6 +211,8 @@ pub enum EndOfTask {
     Crashed,
     /// Its Spot capacity is reclaimed, with two minutes' notice.
     Interrupted,
+    /// Its host fails.
+    HostLost,
 }
 
 /// An expectation.
