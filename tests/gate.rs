@@ -3,6 +3,7 @@
 
 mod drawn;
 mod schema;
+mod stages;
 
 use crate::block_on;
 use crate::files::read;

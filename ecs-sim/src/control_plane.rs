@@ -7,7 +7,7 @@
 //! | `scheduler` | the decisions of the service scheduler (pure) |
 //! | `reconcile`, `hold` | how those decisions are carried out |
 //! | `shift`, `traffic`, `circuit_breaker` | deployments that move traffic, and deployments that fail |
-//! | `hook`, `lifecycle_hook`, `service_deployment`, `service_deployment_progress` | service deployments, their stages, and the hooks at which they wait |
+//! | `hook`, `lifecycle_hook`, `hook_invocation`, `service_deployment`, `service_deployment_progress` | service deployments, their stages, and the hooks at which they wait |
 //! | `rebalance`, `deletion` | other causes of a scale-in |
 //! | `protection` | the task protection API |
 //! | `service_operations`, `service_deployment_operations`, `task_operations`, `task_set`, `cluster_operations` | the other operations |
@@ -26,6 +26,7 @@ mod eventbridge;
 mod hold;
 mod hook;
 mod hook_configuration;
+mod hook_invocation;
 mod input;
 mod lifecycle;
 mod lifecycle_hook;
@@ -63,8 +64,9 @@ pub use deployment_configuration::{
     DeploymentConfigurationRequest, DeploymentControllerType, LinearConfiguration, StrategySpec,
 };
 pub use error::{ApiError, ErrorCode};
-pub use hook::{DeploymentStage, HookDecision, HookKind, HookSpec};
+pub use hook::{DeploymentStage, HookDecision, HookFunction, HookKind, HookSpec};
 pub use hook_configuration::{EarlySuccessCriteria, EarlySuccessMember, HookTimeoutMember, LifecycleHookMember};
+pub use hook_invocation::HookInvocation;
 pub use request::{
     CreateClusterRequest, CreateServiceRequest, DeploymentControllerRequest, DescribeClustersRequest,
     DescribeServicesRequest, DescribeTasksRequest, GetTaskProtectionRequest, ListServicesRequest,

@@ -57,7 +57,7 @@
 //!
 //! The simulation was never compared with a real AWS account. The following is about the control plane. It leaves out:
 //!
-//! - Alarms, the API of CodeDeploy, DescribeServiceRevisions, what Lambda hooks receive and answer (a scenario says it), UpdateTaskSet, daemon services, and
+//! - Alarms, the API of CodeDeploy, DescribeServiceRevisions, other functions behind Lambda hooks (a scenario says what they answer), UpdateTaskSet, daemon services, and
 //!   policies of Application Auto Scaling (a scenario sets the desired count; [`autoscaling`] keeps it within bounds).
 //! - Traffic and load balancers, and with them draining and target messages. Native blue/green works without a load
 //!   balancer (aws-samples/sample-amazon-ecs-blue-green-deployment-patterns#14). There are no health checks, so every
@@ -142,6 +142,12 @@
 //!   traffic shifts, stages without hooks pass at once, and CLEAN_UP lasts until the last blue task has stopped.
 //! - A rollback, by a hook, a person or the circuit breaker, goes to the newest deployment before. Where traffic shifts,
 //!   that deployment is PRIMARY again with its tasks; a rolling one is deployed again. Without one, nothing happens.
+//! - The time-out of a hook counts from the moment at which the deployment enters the stage. The `executionId` of an
+//!   invocation is the id of its hook, the same each time. ECS invokes the function at once, and
+//!   again exactly after the delay. An invocation that fails or that Lambda refuses is not repeated. An answer after the
+//!   time-out has no effect.
+//! - A rollback runs the stages again in which traffic has begun to shift, the last first, waits for their hooks, and
+//!   goes on whatever they answer. Then ECS reports no stage.
 //! - Early success counts RUNNING tasks. With DEFERRED cleanup the scheduler goes on as before, without an end after two
 //!   weeks.
 //! - StopServiceDeployment and ContinueServiceDeployment share the bucket of UpdateService, ListServiceDeployments that

@@ -26,6 +26,12 @@ pub const RECHECK_QUEUE: &str = "rechecks";
 pub const INTERRUPTED_QUEUE: &str = "interrupted-jobs";
 /// The topic to which the function publishes alerts.
 pub const ALERT_TOPIC_ARN: &str = "arn:aws:sns:eu-west-1:111122223333:taskhold-alerts";
+/// The function under test, as Lambda hooks name it.
+pub const FUNCTION_ARN: &str = "arn:aws:lambda:eu-west-1:111122223333:function:taskhold";
+/// Another function.
+pub const OTHER_FUNCTION_ARN: &str = "arn:aws:lambda:eu-west-1:111122223333:function:another";
+/// The role that ECS assumes to invoke them.
+pub const HOOK_ROLE_ARN: &str = "arn:aws:iam::111122223333:role/taskhold-hook";
 /// The cluster of every scenario.
 pub const CLUSTER: &str = "video";
 
@@ -87,6 +93,8 @@ pub struct Region {
     pub dead_letters_lost: u32,
     /// This many of the next calls to Application Auto Scaling are denied.
     pub autoscaling_denied: u32,
+    /// Lambda refuses this many of the next invocations by ECS.
+    pub hooks_throttled: u32,
     /// How long ECS takes for each call, on the clock of the Region.
     pub latency_ms: Millis,
     /// The calls since they were last taken.
@@ -136,6 +144,7 @@ impl Region {
             publications_lost: 0,
             dead_letters_lost: 0,
             autoscaling_denied: 0,
+            hooks_throttled: 0,
             latency_ms: 0,
             calls: Vec::new(),
             called: BTreeSet::new(),

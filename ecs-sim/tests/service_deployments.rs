@@ -1,12 +1,13 @@
 //! Service deployments, hooks and early success, through the operations of ECS's JSON protocol.
 
 use ecs_sim::control_plane::{
-    ControlPlane, DeferredRevisions, DeploymentStage, EarlySuccessCriteria, HookDecision, HookKind, HookSpec, Millis,
-    ProtectionWhilePaused, RefusalRule, RollingPauses, ServiceSpec, Setup, StrategySpec, Throttling, Variants,
+    ControlPlane, DeferredRevisions, DeploymentStage, EarlySuccessCriteria, HookDecision, HookFunction, HookSpec,
+    Millis, ProtectionWhilePaused, RefusalRule, RollingPauses, ServiceSpec, Setup, StrategySpec, Throttling, Variants,
 };
 use serde_json::{Value, json};
 
 const MINUTE: Millis = 60_000;
+const GATE: &str = "arn:aws:lambda:eu-west-1:111122223333:function:gate";
 
 fn control_plane(variants: Variants, spec: ServiceSpec) -> (ControlPlane, Vec<String>) {
     let mut ecs = ControlPlane::new(Setup { variants, throttling: Throttling::Off, ..Setup::default() });
@@ -24,7 +25,11 @@ fn blue_green(desired: u32) -> ServiceSpec {
 }
 
 fn pause(stage: DeploymentStage) -> HookSpec {
-    HookSpec { kind: HookKind::Pause, stages: vec![stage], timeout_minutes: 60, timeout_action: HookDecision::Rollback }
+    HookSpec { function: None, stages: vec![stage], timeout_minutes: 60, timeout_action: HookDecision::Rollback }
+}
+
+fn function(arn: &str) -> HookFunction {
+    HookFunction::new(arn, "arn:aws:iam::111122223333:role/hook")
 }
 
 fn advance(ecs: &mut ControlPlane, by: Millis) {
@@ -137,7 +142,7 @@ fn a_hook_that_times_out_rolls_back_or_continues() {
 
 #[test]
 fn hooks_of_a_stage_run_in_parallel_and_one_rollback_wins() {
-    let lambda = HookSpec { kind: HookKind::AwsLambda, ..pause(DeploymentStage::PostScaleUp) };
+    let lambda = HookSpec { function: Some(function(GATE)), ..pause(DeploymentStage::PostScaleUp) };
     let hooks = vec![pause(DeploymentStage::PostScaleUp), lambda];
     let (mut ecs, _) = control_plane(Variants::default(), ServiceSpec { hooks, ..blue_green(1) });
     ecs.deploy("jobs", "web").unwrap();
@@ -145,7 +150,7 @@ fn hooks_of_a_stage_run_in_parallel_and_one_rollback_wins() {
     ecs.continue_deployment("jobs", "web", HookDecision::Continue).unwrap();
     advance(&mut ecs, MINUTE);
     assert_eq!(stage_of(&mut ecs), "POST_SCALE_UP", "the other hook still runs");
-    ecs.answer_hook("jobs", "web", HookDecision::Rollback).unwrap();
+    ecs.answer_hook("jobs", "web", GATE, HookDecision::Rollback).unwrap();
     advance(&mut ecs, MINUTE);
     assert_eq!(current(&mut ecs)["status"], "ROLLBACK_SUCCESSFUL");
 }
@@ -263,4 +268,135 @@ fn hooks_and_early_success_are_read_from_a_request_and_described_in_the_members_
         let error = ecs.call("UpdateService", &update(wrong.clone())).unwrap_err();
         assert_eq!(error.code.as_str(), "InvalidParameterException", "{wrong}");
     }
+}
+
+/// A service with a Lambda hook at these stages.
+fn gated(stages: &[DeploymentStage]) -> ServiceSpec {
+    let details = Some(json!({"S3_BUCKET_NAME": "b"}));
+    let hook = HookSpec {
+        function: Some(HookFunction { details, ..function(GATE) }),
+        stages: stages.to_vec(),
+        ..pause(DeploymentStage::PreScaleUp)
+    };
+    ServiceSpec { hooks: vec![hook], ..blue_green(1) }
+}
+
+#[test]
+fn a_lambda_hook_is_invoked_again_after_its_delay_with_the_details_of_its_answer() {
+    let (mut ecs, _) = control_plane(Variants::default(), gated(&[DeploymentStage::PreScaleUp]));
+    ecs.deploy("jobs", "web").unwrap();
+    let first = ecs.take_hook_invocation(GATE).unwrap();
+    assert!(ecs.take_hook_invocation(GATE).is_none(), "it runs already");
+    let described = current(&mut ecs);
+    let expected = json!({
+        "executionId": described["lifecycleHookDetails"][0]["hookId"],
+        "lifecycleStage": "PRE_SCALE_UP",
+        "resourceArn": described["serviceDeploymentArn"],
+        "executionDetails": {
+            "serviceArn": described["serviceArn"],
+            "targetServiceRevisionArn": described["targetServiceRevision"]["arn"],
+            "testTrafficWeights": {},
+            "productionTrafficWeights": {},
+        },
+        "hookDetails": {"S3_BUCKET_NAME": "b"},
+    });
+    assert_eq!(first.payload, expected);
+    assert_eq!(described["lifecycleHookDetails"][0]["targetArn"], GATE);
+    let mut last = first;
+    for (answer, seconds, details) in [
+        (json!({"hookStatus": "IN_PROGRESS", "callBackDelay": 90, "hookDetails": {"a": 1}}), 90, json!({"a": 1})),
+        (json!({"hookStatus": "IN_PROGRESS"}), 30, json!({"a": 1})),
+    ] {
+        ecs.hook_was_invoked(&last, Some(&answer));
+        advance(&mut ecs, seconds * 1000 - 1);
+        assert!(ecs.take_hook_invocation(GATE).is_none(), "{answer}");
+        advance(&mut ecs, 1);
+        last = ecs.take_hook_invocation(GATE).unwrap();
+        assert_eq!(last.payload["hookDetails"], details);
+    }
+    ecs.hook_was_invoked(&last, Some(&json!({"hookStatus": "SUCCEEDED"})));
+    advance(&mut ecs, 10 * MINUTE);
+    assert_eq!(current(&mut ecs)["status"], "SUCCESSFUL");
+    assert_eq!(events(&mut ecs), ["HOOK_IN_PROGRESS", "HOOK_SUCCEEDED"]);
+}
+
+#[test]
+fn any_answer_of_a_lambda_hook_without_a_valid_status_rolls_the_deployment_back() {
+    let wrong = [
+        Some(json!({"hookStatus": "FAILED"})),
+        Some(json!({"hookStatus": null})),
+        Some(json!({"hookStatus": "DONE"})),
+        Some(json!("SUCCEEDED")),
+        None,
+    ];
+    for answer in wrong {
+        let (mut ecs, _) = control_plane(Variants::default(), gated(&[DeploymentStage::PostScaleUp]));
+        ecs.deploy("jobs", "web").unwrap();
+        advance(&mut ecs, MINUTE);
+        let invocation = ecs.take_hook_invocation(GATE).unwrap();
+        ecs.hook_was_invoked(&invocation, answer.as_ref());
+        advance(&mut ecs, MINUTE);
+        assert_eq!(current(&mut ecs)["status"], "ROLLBACK_SUCCESSFUL", "{answer:?}");
+    }
+}
+
+#[test]
+fn a_lambda_hook_that_times_out_is_invoked_no_more() {
+    let (mut ecs, _) = control_plane(Variants::default(), gated(&[DeploymentStage::PostScaleUp]));
+    ecs.deploy("jobs", "web").unwrap();
+    advance(&mut ecs, MINUTE);
+    let invocation = ecs.take_hook_invocation(GATE).unwrap();
+    let later = json!({"hookStatus": "IN_PROGRESS", "callBackDelay": 3600});
+    ecs.hook_was_invoked(&invocation, Some(&later));
+    advance(&mut ecs, 61 * MINUTE);
+    assert!(ecs.take_hook_invocation(GATE).is_none());
+    assert_eq!(current(&mut ecs)["status"], "ROLLBACK_SUCCESSFUL");
+    assert_eq!(events(&mut ecs), ["HOOK_IN_PROGRESS", "HOOK_TIMED_OUT"]);
+}
+
+#[test]
+fn the_stages_in_which_traffic_shifts_run_again_in_a_rollback_with_the_target_at_weight_0() {
+    use DeploymentStage::{PostProductionTrafficShift, ProductionTrafficShift, TestTrafficShift};
+    let stages = [TestTrafficShift, ProductionTrafficShift, PostProductionTrafficShift];
+    let (mut ecs, _) = control_plane(Variants::default(), gated(&stages));
+    ecs.deploy("jobs", "web").unwrap();
+    advance(&mut ecs, MINUTE);
+    let weight = |payload: &Value, weights: &str| {
+        let execution = &payload["executionDetails"];
+        execution[weights][execution["targetServiceRevisionArn"].as_str().unwrap()].as_f64()
+    };
+    let mut found = Vec::new();
+    while let Some(invocation) = ecs.take_hook_invocation(GATE) {
+        let payload = &invocation.payload;
+        let weights = ["testTrafficWeights", "productionTrafficWeights"].map(|weights| weight(payload, weights));
+        found.push((invocation.stage, weights));
+        let is_last = invocation.stage == PostProductionTrafficShift;
+        let status = if is_last { "FAILED" } else { "SUCCEEDED" };
+        ecs.hook_was_invoked(&invocation, Some(&json!({"hookStatus": status})));
+        if is_last {
+            advance(&mut ecs, MINUTE);
+            assert_eq!(current(&mut ecs)["status"], "ROLLBACK_IN_PROGRESS", "the hooks have not answered");
+        }
+    }
+    let expected = [
+        (TestTrafficShift, [Some(100.0), None]),
+        (ProductionTrafficShift, [None, Some(100.0)]),
+        (PostProductionTrafficShift, [None, None]),
+        (ProductionTrafficShift, [None, Some(0.0)]),
+        (TestTrafficShift, [Some(0.0), None]),
+    ];
+    assert_eq!(found, expected);
+    advance(&mut ecs, MINUTE);
+    assert_eq!(current(&mut ecs)["status"], "ROLLBACK_SUCCESSFUL");
+}
+
+#[test]
+fn the_function_role_and_details_of_a_lambda_hook_are_described_as_they_were_declared() {
+    let (mut ecs, _) = control_plane(Variants::default(), blue_green(1));
+    let hooks = json!([{"targetType": "AWS_LAMBDA", "hookTargetArn": GATE, "roleArn": "arn:aws:iam::111122223333:role/hook",
+        "hookDetails": {"taskhold": {"until": "deadline-met"}}, "lifecycleStages": ["PRE_SCALE_UP", "TEST_TRAFFIC_SHIFT"],
+        "timeoutConfiguration": {"timeoutInMinutes": 150, "action": "CONTINUE"}}]);
+    let request = json!({"cluster": "jobs", "service": "web", "deploymentConfiguration": {"lifecycleHooks": hooks}});
+    ecs.call("UpdateService", &request).unwrap();
+    assert_eq!(service(&mut ecs)["deploymentConfiguration"]["lifecycleHooks"], hooks);
 }

@@ -39,6 +39,9 @@ impl ControlPlane {
                 self.touched.insert(service);
             }
             Due::HookTimesOut(service) => self.hook_times_out(service),
+            Due::HookIsInvoked(service) => {
+                self.hooks_invoked.insert(service);
+            }
             Due::ShiftGoesOn(service) => self.shift_goes_on(service),
             Due::InactiveServiceIsForgotten(service) => self.forget_service(service),
             Due::HoldIsRepeated(service) => self.repeat_hold(service),

@@ -125,6 +125,7 @@ impl ControlPlane {
         let id = self.services[&key].primary().id.clone();
         self.say(key, format!("rolling back to deployment {id}."));
         self.emit_deployment_state_change(key, DeploymentEvent::InProgress);
+        self.pass_rollback_stages(key);
     }
 }
 

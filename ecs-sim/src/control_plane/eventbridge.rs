@@ -129,7 +129,7 @@ impl ControlPlane {
             "clusterArn": self.names.cluster_arn(&service.cluster),
             "serviceArn": service.arn,
             "hookId": hook.id,
-            "hookType": hook.kind,
+            "hookType": hook.kind(),
             "lifecycleStage": hook.stage,
             "expiresAt": rfc3339(hook.expires_at),
         });

@@ -4,11 +4,12 @@
 //! "DeploymentLifecycleHook".
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::time::Millis;
 
-/// `lifecycleStage` of a service deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// `lifecycleStage` of a service deployment, in the order in which it passes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DeploymentStage {
     /// Only with more than one active revision at the start.
@@ -41,7 +42,7 @@ pub enum DeploymentStage {
 pub enum HookKind {
     /// A person, by ContinueServiceDeployment.
     Pause,
-    /// A Lambda function. The scenario says what it answers.
+    /// A Lambda function, by its answer.
     AwsLambda,
 }
 
@@ -55,17 +56,46 @@ pub enum HookDecision {
     Rollback,
 }
 
+/// The function that a Lambda hook invokes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookFunction {
+    /// `hookTargetArn`.
+    pub arn: String,
+    /// `roleArn`, the role that ECS assumes.
+    pub role_arn: Option<String>,
+    /// `hookDetails`.
+    pub details: Option<Value>,
+}
+
+impl HookFunction {
+    /// A function without `hookDetails`.
+    pub fn new(arn: &str, role_arn: &str) -> Self {
+        Self { arn: arn.to_owned(), role_arn: Some(role_arn.to_owned()), details: None }
+    }
+}
+
 /// A hook of a service's deployment configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookSpec {
-    /// Who ends the wait.
-    pub kind: HookKind,
+    /// The function of a Lambda hook; `None` for a PAUSE hook.
+    pub function: Option<HookFunction>,
     /// Where it waits.
     pub stages: Vec<DeploymentStage>,
     /// 1..=20160 for a PAUSE hook, 1..=1440 for a Lambda hook.
     pub timeout_minutes: u32,
     /// What happens then.
     pub timeout_action: HookDecision,
+}
+
+impl HookSpec {
+    /// Its target type.
+    pub fn kind(&self) -> HookKind {
+        kind_of(self.function.as_ref())
+    }
+}
+
+fn kind_of(function: Option<&HookFunction>) -> HookKind {
+    if function.is_some() { HookKind::AwsLambda } else { HookKind::Pause }
 }
 
 /// `status` of a hook.
@@ -89,9 +119,22 @@ impl HookState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ActiveHook {
     pub(super) id: String,
-    pub(super) kind: HookKind,
+    /// The function of a Lambda hook, with the `hookDetails` of its next invocation.
+    pub(super) function: Option<HookFunction>,
     pub(super) status: HookState,
     pub(super) stage: DeploymentStage,
     pub(super) expires_at: Millis,
     pub(super) timeout_action: HookDecision,
+    /// When ECS invokes the function next; `None` while an invocation runs, and for a PAUSE hook.
+    pub(super) invoked_at: Option<Millis>,
+}
+
+impl ActiveHook {
+    pub(super) fn kind(&self) -> HookKind {
+        kind_of(self.function.as_ref())
+    }
+
+    pub(super) fn invokes(&self, function_arn: &str) -> bool {
+        self.function.as_ref().is_some_and(|function| function.arn == function_arn)
+    }
 }

@@ -3,9 +3,10 @@
 //! ECS's published model, "DeploymentLifecycleHook", "DeploymentEarlySuccessCriteria".
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::error::ApiError;
-use super::hook::{DeploymentStage, HookDecision, HookKind, HookSpec};
+use super::hook::{DeploymentStage, HookDecision, HookFunction, HookKind, HookSpec};
 
 /// Time-out of a hook that sets none, and the longest of a Lambda hook.
 const TIMEOUT_MINUTES_DEFAULT: i64 = 1440;
@@ -33,6 +34,9 @@ pub struct LifecycleHookMember {
     /// Of a Lambda hook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
+    /// Of a Lambda hook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook_details: Option<Value>,
     /// At least one.
     #[serde(default)]
     pub lifecycle_stages: Vec<String>,
@@ -77,15 +81,24 @@ impl LifecycleHookMember {
         };
         let stages: Vec<DeploymentStage> =
             self.lifecycle_stages.iter().map(|stage| hook_stage(stage, kind)).collect::<Result<_, _>>()?;
-        if stages.is_empty() || kind == HookKind::AwsLambda && self.hook_target_arn.is_none() {
-            return Err(ApiError::invalid("A lifecycle hook needs lifecycleStages, and a Lambda hook hookTargetArn."));
+        let needs = || ApiError::invalid("A lifecycle hook needs lifecycleStages, and a Lambda hook hookTargetArn.");
+        let function = match kind {
+            HookKind::Pause => None,
+            HookKind::AwsLambda => Some(HookFunction {
+                arn: self.hook_target_arn.clone().ok_or_else(needs)?,
+                role_arn: self.role_arn.clone(),
+                details: self.hook_details.clone(),
+            }),
+        };
+        if stages.is_empty() {
+            return Err(needs());
         }
         let timeout = self.timeout_configuration.clone().unwrap_or_default();
         let max = if kind == HookKind::Pause { PAUSE_MINUTES_MAX } else { TIMEOUT_MINUTES_DEFAULT };
         let minutes = timeout.timeout_in_minutes.unwrap_or(TIMEOUT_MINUTES_DEFAULT);
         let minutes = u32::try_from(minutes).ok().filter(|minutes| (1..=max).contains(&i64::from(*minutes)));
         Ok(HookSpec {
-            kind,
+            function,
             stages,
             timeout_minutes: minutes.ok_or_else(|| ApiError::invalid("timeoutInMinutes is out of range."))?,
             timeout_action: timeout.action.unwrap_or(HookDecision::Rollback),
@@ -97,11 +110,12 @@ impl LifecycleHookMember {
             let text = serde_json::to_value(stage).expect("a stage is a word");
             text.as_str().unwrap_or_default().to_owned()
         };
-        let is_lambda = spec.kind == HookKind::AwsLambda;
+        let function = spec.function.as_ref();
         Self {
-            target_type: Some(if is_lambda { "AWS_LAMBDA" } else { "PAUSE" }.to_owned()),
-            hook_target_arn: is_lambda.then(|| "arn:aws:lambda:eu-west-1:111122223333:function:hook".to_owned()),
-            role_arn: is_lambda.then(|| "arn:aws:iam::111122223333:role/hook".to_owned()),
+            target_type: Some(if function.is_some() { "AWS_LAMBDA" } else { "PAUSE" }.to_owned()),
+            hook_target_arn: function.map(|function| function.arn.clone()),
+            role_arn: function.and_then(|function| function.role_arn.clone()),
+            hook_details: function.and_then(|function| function.details.clone()),
             lifecycle_stages: spec.stages.iter().map(stage).collect(),
             timeout_configuration: Some(HookTimeoutMember {
                 timeout_in_minutes: Some(spec.timeout_minutes.into()),

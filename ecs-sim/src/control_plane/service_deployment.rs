@@ -2,6 +2,8 @@
 //!
 //! aws-facts: "ECS: service deployments, pauses, early success"; ECS's published model, "ServiceDeployment".
 
+use std::collections::VecDeque;
+
 use serde::Serialize;
 
 use super::hook::{ActiveHook, DeploymentStage};
@@ -45,6 +47,8 @@ pub struct SimulatedServiceDeployment {
     /// When its rollback began, and why.
     pub rollback: Option<(Millis, &'static str)>,
     pub(super) hooks: Vec<ActiveHook>,
+    /// The stages that a rollback still runs again.
+    pub(super) rollback_stages: VecDeque<DeploymentStage>,
     /// Since when as many new tasks run as early success needs.
     pub(super) healthy_since: Option<Millis>,
 }
@@ -54,8 +58,17 @@ impl SimulatedServiceDeployment {
         self.finished_at.is_none()
     }
 
+    /// The stages that a rollback from the present stage runs again, the last first (assumed).
+    ///
+    /// aws-facts: "ECS deployment lifecycle hooks": the stages in which traffic shifts.
+    pub(super) fn stages_run_again(&self) -> VecDeque<DeploymentStage> {
+        let reached = |shift: &DeploymentStage| self.stage.is_some_and(|stage| stage >= *shift);
+        let shifts = [DeploymentStage::ProductionTrafficShift, DeploymentStage::TestTrafficShift];
+        shifts.into_iter().filter(reached).collect()
+    }
+
     /// Whether a hook waits: for a person, or for its function.
-    pub(super) fn waits(&self) -> bool {
+    pub fn waits(&self) -> bool {
         self.is_in_progress() && self.hooks.iter().any(|hook| hook.status.waits())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::configuration_description::DeploymentConfigurationDescription;
 use super::error::{ApiError, ErrorCode};
-use super::hook::{ActiveHook, HookDecision, HookKind, HookState};
+use super::hook::{ActiveHook, HookDecision, HookState};
 use super::response::FailureDescription;
 use super::service::SimulatedService;
 use super::service_deployment::{ServiceDeploymentState, SimulatedServiceDeployment};
@@ -198,7 +198,7 @@ impl ControlPlane {
     }
 
     /// A revision has the number of its deployment (assumed).
-    fn revision_arn(&self, service: &SimulatedService, id: &str) -> String {
+    pub(super) fn revision_arn(&self, service: &SimulatedService, id: &str) -> String {
         let number = id.rsplit('/').next().unwrap_or(id);
         self.names.service_revision_arn(&service.cluster, &service.name, number)
     }
@@ -224,11 +224,10 @@ impl ControlPlane {
 }
 
 fn hook_detail(hook: &ActiveHook) -> HookDetail {
-    let is_lambda = hook.kind == HookKind::AwsLambda;
     HookDetail {
         hook_id: hook.id.clone(),
-        target_type: hook.kind,
-        target_arn: is_lambda.then(|| "arn:aws:lambda:eu-west-1:111122223333:function:hook".to_owned()),
+        target_type: hook.kind(),
+        target_arn: hook.function.as_ref().map(|function| function.arn.clone()),
         status: hook.status,
         expires_at: Timestamp(hook.expires_at),
         timeout_action: hook.timeout_action,

@@ -1,5 +1,7 @@
 //! How service deployments begin, pass their stages, succeed and are rolled back.
 
+use std::collections::VecDeque;
+
 use super::deployment_configuration::StrategySpec;
 use super::hook::DeploymentStage;
 use super::names;
@@ -49,6 +51,7 @@ impl ControlPlane {
             finished_at: None,
             rollback: None,
             hooks: Vec::new(),
+            rollback_stages: VecDeque::new(),
             healthy_since: None,
         };
         service.service_deployments.push_front(deployment);
@@ -72,14 +75,32 @@ impl ControlPlane {
         self.finish_service_deployment(key, state);
     }
 
-    /// Marks the deployment in progress as being rolled back.
+    /// Marks the deployment in progress as being rolled back. A rolling one has no traffic to shift back.
     pub(super) fn service_deployment_rolls_back(&mut self, key: u64, reason: &'static str) {
         let now = self.now;
         self.cancel_hooks(key);
+        let shifts_traffic = self.services[&key].configuration.strategy != StrategySpec::Rolling;
         if let Some(deployment) = self.service_mut(key).deployment_in_progress() {
             deployment.state = ServiceDeploymentState::RollbackInProgress;
+            if shifts_traffic {
+                deployment.rollback_stages = deployment.stages_run_again();
+            }
             (deployment.rollback, deployment.updated_at) = (Some((now, reason)), now);
             (deployment.stage, deployment.hooks) = (None, Vec::new());
+        }
+    }
+
+    /// Runs the stages of a rollback. Those without a hook pass at once. ECS reports no stage after them (assumed).
+    pub(super) fn pass_rollback_stages(&mut self, key: u64) {
+        while !self.services[&key].is_paused() {
+            let Some(deployment) = self.service_mut(key).deployment_in_progress() else { return };
+            match deployment.rollback_stages.pop_front() {
+                Some(stage) => self.enter_stage(key, stage),
+                None => {
+                    (deployment.stage, deployment.hooks) = (None, Vec::new());
+                    return;
+                }
+            }
         }
     }
 

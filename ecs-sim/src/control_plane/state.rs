@@ -48,6 +48,7 @@ pub(super) enum Due {
     TaskRuns(u64),
     ProtectionExpires(u64),
     HookTimesOut(u64),
+    HookIsInvoked(u64),
     ShiftGoesOn(u64),
     SchedulerLooksAgain(u64),
     HoldIsRepeated(u64),
@@ -74,6 +75,8 @@ pub struct ControlPlane {
     pub(super) task_keys: BTreeMap<String, u64>,
     /// Services that the scheduler must reconcile before the present call or moment ends.
     pub(super) touched: BTreeSet<u64>,
+    /// Services with Lambda hooks whose functions are to be invoked now.
+    pub(super) hooks_invoked: BTreeSet<u64>,
     pub(super) events: Vec<serde_json::Value>,
     pub(super) tasks_made: u64,
     /// Counts everything that has an identifier, such as deployments and events.
@@ -94,6 +97,7 @@ impl ControlPlane {
             tasks: BTreeMap::new(),
             task_keys: BTreeMap::new(),
             touched: BTreeSet::new(),
+            hooks_invoked: BTreeSet::new(),
             events: Vec::new(),
             tasks_made: 0,
             identifiers_made: 0,

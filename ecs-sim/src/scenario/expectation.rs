@@ -4,7 +4,7 @@ use super::entries::times_of_day;
 use super::statement::Expectation;
 use super::timeline::clock_time;
 use super::world::ScenarioWorld;
-use crate::control_plane::{Millis, SimulatedTask, TaskStatus};
+use crate::control_plane::{DeploymentStage, Millis, SimulatedTask, TaskStatus};
 use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, JOB_QUEUE};
 
 const MINUTE_MS: Millis = 60_000;
@@ -28,6 +28,25 @@ pub(super) fn check(world: &mut ScenarioWorld, expected: &Expectation) -> Result
         Expectation::Steady(service) if !steady(world, service)? => Err(format!("{service} is not steady")),
         Expectation::Deploying(service) if steady(world, service)? => Err(format!("{service} is steady")),
         Expectation::Steady(_) | Expectation::Deploying(_) => Ok(()),
+        Expectation::Held(service, stage) => match held_at(world, service)? {
+            Some(found) if found == *stage => Ok(()),
+            Some(found) => Err(format!("the deployment of {service} is held at {found:?}")),
+            None => Err(format!("no deployment of {service} is held")),
+        },
+        Expectation::NotHeld(service) => match held_at(world, service)? {
+            Some(found) => Err(format!("the deployment of {service} is held at {found:?}")),
+            None => Ok(()),
+        },
+        Expectation::NotRolledBack(service) if is_rolled_back(world, service)? => {
+            Err(format!("the last deployment of {service} was rolled back"))
+        }
+        Expectation::RolledBack(service) if is_rolled_back(world, service)? => Ok(()),
+        Expectation::NotRolledBack(_) => Ok(()),
+        Expectation::RolledBack(service) => Err(format!("the last deployment of {service} was not rolled back")),
+        Expectation::HookAnswer(status, because) => hook_answer(world, status, because.as_deref()),
+        Expectation::HookAnswers(number) => {
+            same("hook answers", *number, std::mem::take(&mut world.hook_answers.uncounted))
+        }
         Expectation::Deployments(number, service) => {
             same(&format!("deployments of {service}"), *number, deployments(world, service)?)
         }
@@ -91,6 +110,27 @@ fn deployments(world: &ScenarioWorld, service: &str) -> Result<usize, String> {
     let region = world.region.lock();
     let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
     Ok(service.deployments.len())
+}
+
+/// The stage at which hooks hold the deployment of a service.
+fn held_at(world: &ScenarioWorld, service: &str) -> Result<Option<DeploymentStage>, String> {
+    let region = world.region.lock();
+    let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
+    Ok(service.service_deployment().filter(|deployment| deployment.waits()).and_then(|deployment| deployment.stage))
+}
+
+fn is_rolled_back(world: &ScenarioWorld, service: &str) -> Result<bool, String> {
+    let region = world.region.lock();
+    let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
+    Ok(service.service_deployment().is_some_and(|deployment| deployment.rollback.is_some()))
+}
+
+fn hook_answer(world: &ScenarioWorld, status: &str, because: Option<&str>) -> Result<(), String> {
+    let Some(last) = &world.hook_answers.last else { return Err("no hook was answered".to_owned()) };
+    if last.status == status && because.is_none_or(|because| last.because.contains(because)) {
+        return Ok(());
+    }
+    Err(format!("the last answer to a hook is {}: {}", last.status, last.because))
 }
 
 fn desired(world: &ScenarioWorld, service: &str) -> Result<usize, String> {

@@ -3,6 +3,7 @@
 mod deployments;
 mod expectation;
 mod faults;
+mod hook;
 mod service;
 mod words;
 
@@ -72,6 +73,10 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
         }
         "ecs" => ecs(&mut words)?,
         "function" => function(&mut words)?,
+        "lambda" => {
+            words.literal("throttles")?;
+            Statement::ThrottleHooks(words.number("a number of invocations")?)
+        }
         "sweep" => {
             words.literal("every")?;
             Statement::SweepEvery(duration(words.next("a duration")?)?)
@@ -168,10 +173,11 @@ mod tests {
     use super::super::statement::{EventsOfEcs, Expectation};
     use super::*;
     use crate::control_plane::{
-        CircuitBreaker, DeploymentControllerType, DeploymentStage, EarlySuccessCriteria, HookDecision, HookKind,
+        CircuitBreaker, DeploymentControllerType, DeploymentStage, EarlySuccessCriteria, HookDecision, HookFunction,
         HookSpec, StrategySpec,
     };
-    use crate::region::Fault;
+    use crate::region::{FUNCTION_ARN, Fault, HOOK_ROLE_ARN, OTHER_FUNCTION_ARN};
+    use serde_json::json;
 
     #[test]
     fn a_job_line_is_read_with_all_its_words() {
@@ -234,14 +240,15 @@ mod tests {
     fn hooks_and_early_success_are_read_and_a_deployment_continues_or_is_stopped() {
         let line = "service web desired 1 hook pause post-scale-up for 2h then continue hook lambda pre-scale-up early 80 deferred";
         let Ok(Statement::Service(service)) = statement(line) else { panic!("not a service line") };
-        let hook = |kind, stage, timeout_minutes, timeout_action| HookSpec {
-            kind,
+        let hook = |function, stage, timeout_minutes, timeout_action| HookSpec {
+            function,
             stages: vec![stage],
             timeout_minutes,
             timeout_action,
         };
-        let pause = hook(HookKind::Pause, DeploymentStage::PostScaleUp, 120, HookDecision::Continue);
-        let lambda = hook(HookKind::AwsLambda, DeploymentStage::PreScaleUp, 1440, HookDecision::Rollback);
+        let pause = hook(None, DeploymentStage::PostScaleUp, 120, HookDecision::Continue);
+        let another = Some(HookFunction::new(OTHER_FUNCTION_ARN, HOOK_ROLE_ARN));
+        let lambda = hook(another, DeploymentStage::PreScaleUp, 1440, HookDecision::Rollback);
         assert_eq!(service.hooks, [pause, lambda]);
         assert_eq!(service.early_success, Some(EarlySuccessCriteria { healthy_percent: 80, is_deferred: true }));
         let web = || "web".to_owned();
@@ -255,6 +262,50 @@ mod tests {
         assert!(
             statement("service web desired 1 hook pause bake-time").unwrap_err().contains("not a stage with hooks")
         );
+    }
+
+    #[test]
+    fn a_gate_is_read_with_its_details_and_its_time_out() {
+        let line = "service web desired 1 hook gate pre-scale-up,test-traffic-shift until no-live-jobs at most 45m \
+                    then rollback for 2h then continue hook gate post-scale-up details {\"a\":1}";
+        let Ok(Statement::Service(service)) = statement(line) else { panic!("not a service line") };
+        let gate = |details| Some(HookFunction { details, ..HookFunction::new(FUNCTION_ARN, HOOK_ROLE_ARN) });
+        let block = json!({"until": "no-live-jobs", "atMostMinutes": 45, "then": "rollback"});
+        let first = HookSpec {
+            function: gate(Some(json!({"taskhold": block}))),
+            stages: vec![DeploymentStage::PreScaleUp, DeploymentStage::TestTrafficShift],
+            timeout_minutes: 120,
+            timeout_action: HookDecision::Continue,
+        };
+        let second = HookSpec {
+            function: gate(Some(json!({"a": 1}))),
+            stages: vec![DeploymentStage::PostScaleUp],
+            timeout_minutes: 1440,
+            timeout_action: HookDecision::Rollback,
+        };
+        assert_eq!(service.hooks, [first, second]);
+        for (line, problem) in [
+            ("hook pause test-traffic-shift", "no PAUSE hook"),
+            ("hook gate pre-scale-up until dawn", "`dawn`"),
+            ("hook gate pre-scale-up details {", "is no JSON"),
+        ] {
+            let found = statement(&format!("service web desired 1 {line}")).unwrap_err();
+            assert!(found.contains(problem), "{line}: {found}");
+        }
+    }
+
+    #[test]
+    fn what_a_hook_answers_and_where_it_holds_a_deployment_is_expected() {
+        let expect = |expected| Ok(Statement::Expect(expected));
+        let web = || "web".to_owned();
+        let held = Expectation::Held(web(), DeploymentStage::PreScaleUp);
+        assert_eq!(statement("expect web held at pre-scale-up"), expect(held));
+        assert_eq!(statement("expect web not held"), expect(Expectation::NotHeld(web())));
+        assert_eq!(statement("expect web rolled back"), expect(Expectation::RolledBack(web())));
+        assert_eq!(statement("expect 3 hook answers"), expect(Expectation::HookAnswers(3)));
+        let answer = Expectation::HookAnswer("FAILED".to_owned(), Some("time is over".to_owned()));
+        assert_eq!(statement("expect hook answer FAILED because time is over"), expect(answer));
+        assert_eq!(statement("lambda throttles 2"), Ok(Statement::ThrottleHooks(2)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::timeline::{Observer, TimelineEntry};
 use super::world::ScenarioWorld;
 use crate::control_plane::Millis;
 use crate::event_source::{EventSource, FunctionAnswer};
-use crate::region::{CLUSTER, JOB_QUEUE, RECHECK_QUEUE, ScaledBefore, SharedRegion};
+use crate::region::{CLUSTER, JOB_QUEUE, OTHER_FUNCTION_ARN, RECHECK_QUEUE, ScaledBefore, SharedRegion};
 
 /// Lambda's largest batch of a standard queue (aws-facts "Lambda and SQS").
 const BATCH_SIZE: usize = 10_000;
@@ -122,8 +122,9 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
             }
             Statement::StopDeployment(service) => self.world.ecs(|ecs| ecs.stop_deployment(CLUSTER, service))?,
             Statement::AnswerHook(service, decision) => {
-                self.world.ecs(|ecs| ecs.answer_hook(CLUSTER, service, *decision))?
+                self.world.ecs(|ecs| ecs.answer_hook(CLUSTER, service, OTHER_FUNCTION_ARN, *decision))?
             }
+            Statement::ThrottleHooks(times) => self.world.region.lock().hooks_throttled = *times,
             Statement::EcsAnswers(operation, body) => self.world.ecs_answers(operation, body)?,
             Statement::Delete(service) => self.world.ecs(|ecs| ecs.remove_service(CLUSTER, service))?,
             Statement::Protect(task, minutes) => {
@@ -202,6 +203,10 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
                 }
                 continue;
             }
+            if let Some(invocation) = self.world.take_hook_invocation() {
+                self.call_hook(invocation).await;
+                continue;
+            }
             if self.world.take_due_sweep() {
                 self.invoke(r#"{"sweep": {}}"#).await;
                 continue;
@@ -249,7 +254,7 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
         }
     }
 
-    fn record(&mut self, entry: TimelineEntry) {
+    pub(super) fn record(&mut self, entry: TimelineEntry) {
         self.observer.observe(self.world.now(), &entry);
     }
 }

@@ -157,6 +157,9 @@ fn inputs(payload: &str) -> Vec<String> {
     if word(&payload, "/detail-type").is_some() {
         return vec![event(&payload)];
     }
+    if word(&payload, "/lifecycleStage").is_some() {
+        return vec!["lifecycle hook".to_owned()];
+    }
     payload.as_object().into_iter().flatten().map(|(name, _)| format!("command {name}")).collect()
 }
 
@@ -213,7 +216,9 @@ fn answer(answer: &FunctionAnswer) -> Option<String> {
         FunctionAnswer::Failed => Some("an invocation fails".to_owned()),
         FunctionAnswer::Answered(answer) => match answer["batchItemFailures"].as_array() {
             Some(failures) => (!failures.is_empty()).then(|| "messages to retry".to_owned()),
-            None => word(answer, "/error/code").map(|code| format!("error {code}")),
+            None => word(answer, "/error/code")
+                .map(|code| format!("error {code}"))
+                .or_else(|| word(answer, "/hookStatus").map(|status| format!("hook answer {status}"))),
         },
     }
 }

@@ -1,8 +1,8 @@
 //! The statements of the scenario language.
 
 use crate::control_plane::{
-    CircuitBreaker, DeploymentControllerType, EarlySuccessCriteria, HookDecision, HookSpec, Millis, ServiceSpec,
-    StrategySpec,
+    CircuitBreaker, DeploymentControllerType, DeploymentStage, EarlySuccessCriteria, HookDecision, HookSpec, Millis,
+    ServiceSpec, StrategySpec,
 };
 use crate::region::{CLUSTER, Fault};
 use std::ops::RangeInclusive;
@@ -70,8 +70,10 @@ pub enum Statement {
     ContinueDeployment(String, HookDecision),
     /// A person stops the deployment of a service, and ECS rolls it back.
     StopDeployment(String),
-    /// The function of the Lambda hook that runs answers.
+    /// Another function answers the Lambda hook that runs.
     AnswerHook(String, HookDecision),
+    /// Lambda refuses this many of the next invocations by ECS.
+    ThrottleHooks(u32),
     /// ECS answers every call of an operation with this body, until it recovers.
     EcsAnswers(String, String),
     /// A service is deleted.
@@ -232,6 +234,18 @@ pub enum Expectation {
     Deploying(String),
     /// A service has this many deployments or task sets.
     Deployments(usize, String),
+    /// The deployment of the service waits for hooks at this stage.
+    Held(String, DeploymentStage),
+    /// It waits for none.
+    NotHeld(String),
+    /// The last deployment of the service was not rolled back.
+    NotRolledBack(String),
+    /// The last deployment of the service was rolled back, or is being rolled back.
+    RolledBack(String),
+    /// The last answer of the function to a lifecycle hook has this status, and its reason contains this text.
+    HookAnswer(String, Option<String>),
+    /// Its answers to lifecycle hooks since the last such line.
+    HookAnswers(usize),
     /// The desired count of the service.
     Desired(String, u32),
     /// Calls of this operation since the last such line.

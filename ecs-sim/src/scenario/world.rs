@@ -2,6 +2,7 @@
 
 use super::disorder::EventDelivery;
 use super::function::LogLine;
+use super::hook_answers::HookAnswers;
 use super::result::Summary;
 use super::sent_alert::SentAlert;
 use super::statement::EventsOfEcs;
@@ -64,6 +65,8 @@ pub(super) struct ScenarioWorld {
     /// Events of ECS on their way to the function, by arrival time, with the number of their failures.
     pub(super) events: BTreeMap<(Millis, u64), (Value, usize)>,
     pub(super) events_made: u64,
+    /// The function's answers to lifecycle hooks.
+    pub(super) hook_answers: HookAnswers,
     /// The calls to ECS that no line has counted yet, by operation.
     pub(super) calls_counted: BTreeMap<String, usize>,
     /// For each service the id of the last message in the timeline.
@@ -96,6 +99,7 @@ impl ScenarioWorld {
             events_of_ecs: EventsOfEcs::Delivered,
             events: BTreeMap::new(),
             events_made: 0,
+            hook_answers: HookAnswers::default(),
             calls_counted: BTreeMap::new(),
             last_messages: BTreeMap::new(),
             ecs_reports: Vec::new(),
@@ -234,30 +238,6 @@ impl ScenarioWorld {
         let region = self.region.lock();
         let messages = region.queues.messages(queue).expect("every Region has these queues");
         messages.into_iter().cloned().collect()
-    }
-
-    /// Whether a sweep is due; if so, schedules the next one.
-    pub(super) fn take_due_sweep(&mut self) -> bool {
-        let now = self.now();
-        match &mut self.sweep {
-            Some((at, every)) if *at <= now => {
-                *at = now + *every;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    pub(super) fn take_due_event(&mut self) -> Option<(Value, usize)> {
-        let now = self.now();
-        let (at, _) = *self.events.keys().next()?;
-        if at > now { None } else { self.events.pop_first().map(|(_, event)| event) }
-    }
-
-    pub(super) fn event_comes_again(&mut self, event: Value, when: (usize, Millis)) {
-        let (attempt, pause) = when;
-        self.events_made += 1;
-        self.events.insert((self.now() + pause, self.events_made), (event, attempt));
     }
 
     pub(super) fn take_calls_counted(&mut self, operation: &str) -> usize {

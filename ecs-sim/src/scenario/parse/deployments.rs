@@ -1,7 +1,7 @@
 //! Parses what people, hooks and ECS do about a deployment in progress.
 
 use super::super::statement::Statement;
-use super::service::decision;
+use super::hook::decision;
 use super::words::{Parsed, Words};
 use crate::control_plane::{CircuitBreaker, HookDecision};
 

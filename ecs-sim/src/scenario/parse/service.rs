@@ -1,10 +1,9 @@
 //! Parses the description of a service.
 
 use super::super::statement::ServiceLine;
+use super::hook::hook;
 use super::words::{Parsed, Words, minutes};
-use crate::control_plane::{
-    DeploymentControllerType, DeploymentStage, EarlySuccessCriteria, HookDecision, HookKind, HookSpec, StrategySpec,
-};
+use crate::control_plane::{DeploymentControllerType, EarlySuccessCriteria, StrategySpec};
 
 pub(super) fn service(words: &mut Words<'_>) -> Parsed<ServiceLine> {
     let name = words.next("a name")?.to_owned();
@@ -51,39 +50,6 @@ fn strategy(words: &mut Words<'_>) -> Parsed<StrategySpec> {
         "linear" => Ok(StrategySpec::LINEAR),
         "canary" => Ok(StrategySpec::CANARY),
         other => Err(format!("unknown strategy `{other}`: use `rolling`, `blue-green`, `linear` or `canary`")),
-    }
-}
-
-/// `pause post-scale-up [for 2h] [then continue]`, without `hook`.
-fn hook(words: &mut Words<'_>) -> Parsed<HookSpec> {
-    let kind = match words.next("`pause` or `lambda`")? {
-        "pause" => HookKind::Pause,
-        "lambda" => HookKind::AwsLambda,
-        other => return Err(format!("unknown hook `{other}`: use `pause` or `lambda`")),
-    };
-    let stages = vec![stage(words.next("a stage")?)?];
-    let timeout_minutes = if words.has("for") { minutes(words)? } else { 1440 };
-    let timeout_action = if words.has("then") { decision(words)? } else { HookDecision::Rollback };
-    Ok(HookSpec { kind, stages, timeout_minutes, timeout_action })
-}
-
-fn stage(word: &str) -> Parsed<DeploymentStage> {
-    Ok(match word {
-        "reconcile-service" => DeploymentStage::ReconcileService,
-        "pre-scale-up" => DeploymentStage::PreScaleUp,
-        "post-scale-up" => DeploymentStage::PostScaleUp,
-        "post-test-traffic-shift" => DeploymentStage::PostTestTrafficShift,
-        "pre-production-traffic-shift" => DeploymentStage::PreProductionTrafficShift,
-        "post-production-traffic-shift" => DeploymentStage::PostProductionTrafficShift,
-        other => return Err(format!("`{other}` is not a stage with hooks, such as post-scale-up")),
-    })
-}
-
-pub(super) fn decision(words: &mut Words<'_>) -> Parsed<HookDecision> {
-    match words.next("`continue` or `rollback`")? {
-        "continue" => Ok(HookDecision::Continue),
-        "rollback" => Ok(HookDecision::Rollback),
-        other => Err(format!("expected `continue` or `rollback`, not `{other}`")),
     }
 }
 
