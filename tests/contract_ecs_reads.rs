@@ -30,6 +30,7 @@ use taskhold::ecs::{FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFa
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const LONG: &str = "arn:aws:ecs:eu-west-1:111122223333:service/video/web";
 const SHORT: &str = "arn:aws:ecs:eu-west-1:111122223333:service/web";
+const HOOK_FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:taskhold";
 const SERVICE_DEPLOYMENT: &str =
     "arn:aws:ecs:eu-west-1:111122223333:service-deployment/video/web/ejGvqq2ilnbKT9qj0vLJe";
 const A: &str = "6b777c1809a94925ab48098fa09824de";
@@ -627,7 +628,7 @@ async fn a_service_deployment_is_read_member_by_member() {
         "lifecycleHookDetails": [
             {"hookId": "h-1", "targetType": "PAUSE", "status": "AWAITING_ACTION", "expiresAt": 1_790_086_400,
              "timeoutAction": "ROLLBACK"},
-            {"hookId": "h-2", "targetType": "AWS_LAMBDA", "status": "IN_PROGRESS"},
+            {"hookId": "h-2", "targetType": "AWS_LAMBDA", "targetArn": HOOK_FUNCTION, "status": "IN_PROGRESS"},
             {"status": "IN_PROGRESS"}],
         "rollback": {"reason": "…", "startedAt": 1_790_000_800},
         "deploymentConfiguration": {}
@@ -646,12 +647,14 @@ async fn a_service_deployment_is_read_member_by_member() {
         hooks: vec![
             LifecycleHook {
                 id: "h-1".to_owned(),
+                target: None,
                 status: HookStatus::AwaitingAction,
                 expires_at: Some(at(1_790_086_400_000)),
                 timeout_action: HookAction::Rollback,
             },
             LifecycleHook {
                 id: "h-2".to_owned(),
+                target: Some(HOOK_FUNCTION.to_owned()),
                 status: HookStatus::InProgress,
                 expires_at: None,
                 timeout_action: HookAction::Other(String::new()),

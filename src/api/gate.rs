@@ -5,7 +5,7 @@
 
 use crate::api::hook::{Direction, HookAnswer, HookDetails, HookInput};
 use crate::ecs::arn::shown;
-use crate::ecs::service_deployment::{HookStatus, ServiceDeployment};
+use crate::ecs::service_deployment::ServiceDeployment;
 use crate::service::diagnosis::{Remembered, diagnose};
 use crate::service::forecast::DiagnosisPolicy;
 use crate::service::preflight::preflight;
@@ -216,7 +216,9 @@ pub fn gate_state(until: GateCondition, snapshot: &ServiceSnapshot, policy: &Dia
         (Some(waits), None) => GateFinding::Waits(waits),
         (None, None) => GateFinding::Holds,
     };
-    let deadline = deadline.map(|deadline| deadline.at).into_iter().chain(hooks_end(snapshot)).min();
+    let deployment = snapshot.service_deployment.as_ref();
+    let hooks_end = deployment.and_then(|deployment| deployment.hooks_end(policy.function.as_deref()));
+    let deadline = deadline.map(|deadline| deadline.at).into_iter().chain(hooks_end).min();
     let deadline = match snapshot.gaps.is_empty() {
         true => GateDeadline::Read(deadline),
         false => GateDeadline::Partly(deadline),
@@ -234,15 +236,6 @@ fn leaves_open(until: GateCondition, gap: &Gap, waits: bool) -> bool {
         (GateCondition::NoLiveJobs, Gap::Protection(_))
         | (_, Gap::ServiceDeployment(_) | Gap::LifecycleStage(_) | Gap::Incidents(_)) => false,
     }
-}
-
-/// When ECS stops waiting for the Lambda hook that has not given its final answer. `None` if there are several: they
-/// may have other time-outs, and this function's may be any of them.
-fn hooks_end(snapshot: &ServiceSnapshot) -> Option<Timestamp> {
-    let hooks = snapshot.service_deployment.iter().flat_map(|deployment| &deployment.hooks);
-    let mut waiting = hooks.filter(|hook| hook.status == HookStatus::InProgress);
-    let hook = waiting.next()?;
-    hook.expires_at.filter(|_| waiting.next().is_none())
 }
 
 fn misses(margin: Option<SignedDuration>) -> Option<String> {

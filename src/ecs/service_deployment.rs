@@ -80,6 +80,17 @@ impl ServiceDeployment {
         );
         by_status || self.rollback_started_at.is_some()
     }
+
+    /// When ECS stops waiting for the first of the Lambda hooks of the function of this name. If none names the
+    /// function, the only hook that runs is taken for its own.
+    pub fn hooks_end(&self, function: Option<&str>) -> Option<Timestamp> {
+        let running = self.hooks.iter().filter(|hook| hook.status == HookStatus::InProgress);
+        let running: Vec<&LifecycleHook> = running.collect();
+        let is_own = |hook: &&LifecycleHook| function.is_some_and(|function| hook.invokes(function));
+        let own: Vec<&LifecycleHook> = running.iter().copied().filter(is_own).collect();
+        let ending = if own.is_empty() && running.len() == 1 { running } else { own };
+        ending.into_iter().filter_map(|hook| hook.expires_at).min()
+    }
 }
 
 /// The task counts of one service revision.
@@ -100,12 +111,27 @@ pub struct RevisionCounts {
 pub struct LifecycleHook {
     /// Its id, which a new deployment invalidates.
     pub id: String,
+    /// The ARN of a Lambda hook's function (`targetArn`).
+    pub target: Option<String>,
     /// Whether it waits.
     pub status: HookStatus,
     /// When ECS stops waiting.
     pub expires_at: Option<Timestamp>,
     /// What ECS does then.
     pub timeout_action: HookAction,
+}
+
+impl LifecycleHook {
+    /// Whether it invokes the function of this name, by any version or alias.
+    pub fn invokes(&self, function: &str) -> bool {
+        // arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]
+        self.target.as_deref().is_some_and(|arn| arn.split(':').nth(6) == Some(function))
+    }
+
+    /// Whether the deployment waits for it: for a person, or for its function.
+    pub fn waits(&self) -> bool {
+        matches!(self.status, HookStatus::AwaitingAction | HookStatus::InProgress)
+    }
 }
 
 /// The status of a service deployment.

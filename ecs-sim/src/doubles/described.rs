@@ -95,6 +95,7 @@ pub(super) fn service_deployment(json: &Value) -> Option<ServiceDeployment> {
 fn hook(json: &Value) -> LifecycleHook {
     LifecycleHook {
         id: text(&json["hookId"]),
+        target: json["targetArn"].as_str().map(str::to_owned),
         status: HookStatus::from(text(&json["status"]).as_str()),
         expires_at: date(&json["expiresAt"]),
         timeout_action: HookAction::from(text(&json["timeoutAction"]).as_str()),

@@ -3,9 +3,7 @@
 use super::*;
 use crate::ecs::deployment::{DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
-use crate::ecs::service_deployment::{
-    HookAction, LifecycleHook, LifecycleStage, ServiceDeployment, ServiceDeploymentStatus,
-};
+use crate::ecs::service_deployment::{HookAction, HookStatus, LifecycleHook, LifecycleStage, ServiceDeploymentStatus};
 use crate::service::snapshot::fixture;
 use crate::service::snapshot::{Gap, JobSnapshot, TaskSnapshot};
 use crate::store::error::StoreError;
@@ -204,8 +202,9 @@ fn a_deadline_is_met_if_the_forecast_ends_before_it() {
 
 #[test]
 fn a_gate_ends_before_the_time_of_its_hook() {
-    let hook = |status, minute| LifecycleHook {
+    let hook = |function: Option<&str>, status, minute| LifecycleHook {
         id: "hook".to_owned(),
+        target: function.map(|name| format!("arn:aws:lambda:eu-west-1:111122223333:function:{name}")),
         status,
         expires_at: Some(at(minute)),
         timeout_action: HookAction::Rollback,
@@ -216,17 +215,23 @@ fn a_gate_ends_before_the_time_of_its_hook() {
         status: ServiceDeploymentStatus::InProgress,
         finished_at: None,
         stage: Some(LifecycleStage::PreScaleUp),
-        hooks: vec![hook(HookStatus::Succeeded, 20), hook(HookStatus::InProgress, 60)],
+        hooks: vec![hook(None, HookStatus::Succeeded, 20), hook(None, HookStatus::InProgress, 60)],
         rollback_started_at: None,
         revisions: Vec::new(),
     });
     assert_eq!(found(GateCondition::NoLiveJobs, &snapshot).deadline, GateDeadline::Read(Some(at(60))));
-    snapshot.service_deployment.as_mut().unwrap().hooks.push(hook(HookStatus::InProgress, 10));
-    assert_eq!(
-        found(GateCondition::NoLiveJobs, &snapshot).deadline,
-        GateDeadline::Read(Some(at(180))),
-        "it may be the other one's"
-    );
+    for (hooks, end) in [
+        // It may be that of another function.
+        ([(None, 10), (None, 60)], 180),
+        ([(Some("another"), 10), (Some("taskhold"), 60)], 60),
+        ([(Some("taskhold:live"), 70), (Some("taskhold"), 60)], 60),
+        ([(Some("another"), 10), (Some("taskhold-2"), 60)], 180),
+    ] {
+        let running = hooks.map(|(function, minute)| hook(function, HookStatus::InProgress, minute));
+        snapshot.service_deployment.as_mut().unwrap().hooks = running.to_vec();
+        let found = found(GateCondition::NoLiveJobs, &snapshot).deadline;
+        assert_eq!(found, GateDeadline::Read(Some(at(end))), "{hooks:?}");
+    }
 }
 
 #[test]

@@ -129,6 +129,7 @@ pub(crate) fn service_deployment(described: &types::ServiceDeployment) -> Option
 fn hook(described: &types::DeploymentLifecycleHookDetail) -> Option<LifecycleHook> {
     Some(LifecycleHook {
         id: described.hook_id()?.to_owned(),
+        target: described.target_arn().map(str::to_owned),
         status: HookStatus::from(described.status().map_or("", |status| status.as_str())),
         expires_at: described.expires_at().and_then(timestamp),
         timeout_action: HookAction::from(described.timeout_action().map_or("", |action| action.as_str())),

@@ -20,7 +20,8 @@ fn service_deployment(stage: LifecycleStage) -> ServiceDeployment {
 }
 
 fn hook(id: &str, status: HookStatus, minute: i64) -> LifecycleHook {
-    LifecycleHook { id: id.to_owned(), status, expires_at: Some(at(minute)), timeout_action: HookAction::Rollback }
+    let (id, timeout_action) = (id.to_owned(), HookAction::Rollback);
+    LifecycleHook { id, target: None, status, expires_at: Some(at(minute)), timeout_action }
 }
 
 /// A deployment over a protected old task, at this stage with these hooks.

@@ -10,7 +10,8 @@ use crate::ecs::service_deployment::{
 fn paused(second: i64) -> ServiceSnapshot {
     let hook = LifecycleHook {
         id: "h".to_owned(),
-        status: HookStatus::AwaitingAction,
+        target: None,
+        status,
         expires_at: Some(at(3600)),
         timeout_action: HookAction::Continue,
     };
