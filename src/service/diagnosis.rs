@@ -8,7 +8,7 @@ use crate::ecs::arn::TaskId;
 use crate::ecs::service_deployment::ServiceDeployment;
 use crate::service::blocking_task::{BlockingTask, ProtectedFor, protected_among};
 use crate::service::forecast::{Deadline, DiagnosisPolicy, Forecast, deadline, forecast};
-use crate::service::pause::{Pause, pause};
+use crate::service::pause::{Pause, is_held, pause};
 use crate::service::refused_task::{RefusalCause, RefusedTask, refused_tasks};
 use crate::service::rollout;
 use crate::service::rollout::Rollout;
@@ -37,7 +37,7 @@ pub struct Diagnosis {
     pub blocked_since: Option<Timestamp>,
     /// The pause of the deployment, if it is paused.
     pub pause: Option<Pause>,
-    /// When the last snapshot showed this deployment paused, if it no longer is.
+    /// When the last snapshot showed this deployment held by a lifecycle hook, if it no longer is.
     pub paused_until: Option<Timestamp>,
     /// The service deployment of the rollout, if it was read.
     pub service_deployment: Option<ServiceDeployment>,
@@ -84,7 +84,7 @@ pub struct Assessment<'a> {
 pub struct Remembered {
     /// When one first showed it blocked.
     pub blocked_since: Option<Timestamp>,
-    /// When one last showed it paused.
+    /// When one last showed it held by a lifecycle hook.
     pub paused_until: Option<Timestamp>,
 }
 
@@ -95,7 +95,7 @@ pub fn diagnose(snapshot: &ServiceSnapshot, remembered: Remembered, policy: &Dia
     let blocking_tasks = blocking_tasks(protected.clone(), replaced.to_go);
     let task_counts = task_counts(snapshot, blocking_tasks.len());
     let rollout_status = rollout_status(snapshot, &replaced, &blocking_tasks, &task_counts);
-    // What ECS said before the end of a pause says nothing about the time after it.
+    // What ECS said while a hook held the deployment says nothing about the time after it.
     let said_since = match remembered.paused_until {
         None => said_since(&snapshot.service, replaced.rollout.started_at()),
         Some(_) => None,
@@ -122,7 +122,7 @@ pub fn diagnose(snapshot: &ServiceSnapshot, remembered: Remembered, policy: &Dia
         rollout: replaced.rollout,
         blocking_tasks,
         blocked_since,
-        paused_until: remembered.paused_until.filter(|_| rollout_status != RolloutStatus::Paused),
+        paused_until: remembered.paused_until.filter(|_| !is_held(snapshot)),
         pause: pause(snapshot),
         service_deployment: snapshot.service_deployment.clone(),
         forecast,

@@ -35,13 +35,23 @@ pub(crate) fn pause(snapshot: &ServiceSnapshot) -> Option<Pause> {
     is_paused.then(|| Pause { deployment: deployment.arn.clone(), stage: deployment.stage.clone(), hooks })
 }
 
+/// Whether a lifecycle hook holds the deployment in progress: one that waits for a person, or one whose function has not
+/// given its final answer.
+pub(crate) fn is_held(snapshot: &ServiceSnapshot) -> bool {
+    in_progress(snapshot).is_some_and(|deployment| deployment.hooks.iter().any(LifecycleHook::waits))
+}
+
 /// Whether ECS stops the old tasks of the rollout at its present stage, except those that are protected. Before that,
 /// no old task blocks.
 pub(crate) fn stops_old_tasks(snapshot: &ServiceSnapshot) -> bool {
     let Some(deployment) = in_progress(snapshot) else { return true };
-    let hook_runs = deployment.hooks.iter().any(|hook| hook.status == HookStatus::InProgress);
-    let is_early = snapshot.service.strategy.shifts_traffic() && deployment.stage != Some(LifecycleStage::CleanUp);
-    !hook_runs && !is_early
+    let is_early = match &deployment.stage {
+        _ if !snapshot.service.strategy.shifts_traffic() => false,
+        // A rollback stops the tasks of the target at once, unless traffic shifts back first.
+        None => !deployment.is_rolling_back(),
+        Some(stage) => *stage != LifecycleStage::CleanUp,
+    };
+    !is_held(snapshot) && !is_early
 }
 
 fn in_progress(snapshot: &ServiceSnapshot) -> Option<&ServiceDeployment> {

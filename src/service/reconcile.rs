@@ -12,6 +12,7 @@ use crate::service::incident::advance::advance;
 use crate::service::incident::delivery::{self, ClaimedNotification};
 use crate::service::incident::problem::{idle_tasks, opens_at};
 use crate::service::incident::scale_in;
+use crate::service::pause::is_held;
 use crate::service::policy::ServicePolicy;
 use crate::service::record::{BlockedSince, PausedRollout, ServiceRecord};
 use crate::service::remediation::decide::decide_remediation;
@@ -19,7 +20,6 @@ use crate::service::remediation::{Remediation, RemediationState};
 use crate::service::rollout_status::{RolloutStatus, kept_until};
 use crate::service::schedule::{Reason, RecheckInputs, next_watch};
 use crate::service::snapshot::ServiceSnapshot;
-use jiff::Timestamp;
 
 /// The result of reconciling one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub fn reconcile_snapshot(
     let opens_at = opens_at(assessment, &policy.alerts);
     advance(&mut record.incidents, assessment, &policy.alerts);
     remember(record, &diagnosis);
-    remember_pause(record, &diagnosis, snapshot.at);
+    remember_pause(record, &diagnosis, snapshot);
     remember_refused(record, &diagnosis);
     let action = decide_remediation(
         &mut record.remediation,
@@ -83,11 +83,11 @@ fn remember(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
     }
 }
 
-/// Records until when the rollout is paused. Only another rollout, or none, clears it.
-fn remember_pause(record: &mut ServiceRecord, diagnosis: &Diagnosis, now: Timestamp) {
+/// Records until when a hook holds the rollout. Only another rollout, or none, clears it.
+fn remember_pause(record: &mut ServiceRecord, diagnosis: &Diagnosis, snapshot: &ServiceSnapshot) {
     match (diagnosis.rollout_status, diagnosis.rollout.id()) {
-        (RolloutStatus::Paused, Some(rollout)) => {
-            record.paused = Some(PausedRollout { rollout: rollout.to_owned(), until: now });
+        (_, Some(rollout)) if is_held(snapshot) => {
+            record.paused = Some(PausedRollout { rollout: rollout.to_owned(), until: snapshot.at });
         }
         (RolloutStatus::Unknown, _) => {}
         (_, rollout) if record.paused.as_ref().is_some_and(|paused| Some(paused.rollout.as_str()) == rollout) => {}

@@ -18,7 +18,7 @@ pub struct ServiceRecord {
     /// The rollout that the last snapshots showed blocked, and since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<BlockedSince>,
-    /// The rollout that the last snapshots showed paused.
+    /// The rollout that the last snapshots showed held by a lifecycle hook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<PausedRollout>,
     /// The scale-in that waits for jobs, as the first snapshot showed it.
@@ -56,12 +56,12 @@ pub struct BlockedSince {
     pub since: Timestamp,
 }
 
-/// A rollout that snapshots showed paused.
+/// A rollout that snapshots showed held by a lifecycle hook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PausedRollout {
     /// The deployment.
     pub rollout: String,
-    /// When a snapshot last showed it paused.
+    /// When a snapshot last showed it held.
     pub until: Timestamp,
 }
 

@@ -39,11 +39,11 @@ pub(crate) fn deadline_source(diagnosis: &Diagnosis) -> Option<String> {
     })
 }
 
-/// The pause of the deployment, or that it had one.
+/// The pause of the deployment, or that a hook held it.
 pub(crate) fn pause(diagnosis: &Diagnosis, now: Timestamp) -> Option<String> {
     let Some(pause) = &diagnosis.pause else {
         let until = diagnosis.paused_until?;
-        return Some(format!("The deployment was paused until about {}.", clock(until, now)));
+        return Some(format!("A lifecycle hook held the deployment until about {}.", clock(until, now)));
     };
     let stage = match &pause.stage {
         // Any other word is AWS's, of any length.

@@ -8,6 +8,11 @@ use crate::ecs::service_deployment::{
 
 /// The blocked deployment, paused by a hook that times out at 3600.
 fn paused(second: i64) -> ServiceSnapshot {
+    held(second, HookStatus::AwaitingAction)
+}
+
+/// The blocked deployment at a hook with this status.
+fn held(second: i64, status: HookStatus) -> ServiceSnapshot {
     let hook = LifecycleHook {
         id: "h".to_owned(),
         target: None,
@@ -40,6 +45,16 @@ fn a_pause_ends_the_block_and_the_next_block_is_as_old_as_the_first_reconcile_af
     assert_eq!((diagnosis.blocked_since, diagnosis.paused_until), (Some(at(1000)), Some(at(600))));
     let findings = reconciled(&mut record, &blocked(1300), Reason::Routine);
     assert_eq!((findings.diagnosis.blocked_since, findings.to_notify.len()), (Some(at(1000)), 1));
+}
+
+#[test]
+fn the_end_of_a_lambda_hook_is_remembered_like_that_of_a_pause() {
+    let mut record = ServiceRecord::default();
+    let findings = reconciled(&mut record, &held(600, HookStatus::InProgress), Reason::Routine);
+    assert_eq!((findings.diagnosis.rollout_status, findings.diagnosis.paused_until), (RolloutStatus::WillBlock, None));
+    let findings = reconciled(&mut record, &blocked(1000), Reason::Routine);
+    let diagnosis = findings.diagnosis;
+    assert_eq!((diagnosis.blocked_since, diagnosis.paused_until), (Some(at(1000)), Some(at(600))));
 }
 
 #[test]
