@@ -50,10 +50,11 @@ async fn read(ecs: &dyn ServiceReads, service: &Service) -> Result<Option<Servic
     described.into_iter().find(is_it).map(Some).ok_or_else(missing)
 }
 
-/// The stage of a deployment in progress, if taskhold does not know it.
+/// The stage of a deployment in progress, if taskhold does not know it. A rollback may have none.
 fn unknown_stage(deployment: &ServiceDeployment) -> Option<String> {
     match &deployment.stage {
         _ if !deployment.status.is_in_progress() => None,
+        None if deployment.is_rolling_back() => None,
         None => Some("a lifecycle stage that ECS does not report".to_owned()),
         Some(LifecycleStage::Other(stage)) => {
             Some(format!("the lifecycle stage `{}`, which this version does not know", shown(stage)))

@@ -55,6 +55,15 @@ fn a_deployment_that_shifts_traffic_is_blocked_only_while_it_cleans_up() {
 }
 
 #[test]
+fn a_rollback_is_judged_by_its_tasks_unless_traffic_shifts_back() {
+    let mut snapshot = at_stage(DeploymentStrategy::BlueGreen, LifecycleStage::ProductionTrafficShift, Vec::new());
+    snapshot.service_deployment.as_mut().unwrap().status = ServiceDeploymentStatus::RollbackInProgress;
+    assert_eq!(judge(&snapshot).rollout_status, RolloutStatus::WillBlock);
+    snapshot.service_deployment.as_mut().unwrap().stage = None;
+    assert_eq!(judge(&snapshot).rollout_status, RolloutStatus::Blocked);
+}
+
+#[test]
 fn a_deployment_that_waits_for_a_person_is_paused_and_its_hooks_can_be_continued() {
     let hooks = vec![
         hook("late", HookStatus::AwaitingAction, 500),
