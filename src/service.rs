@@ -11,6 +11,7 @@
 pub mod alert;
 mod alerting;
 pub mod blocking_task;
+pub mod denial;
 pub mod diagnosis;
 pub mod durations;
 pub mod forecast;

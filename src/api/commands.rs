@@ -11,7 +11,6 @@ use crate::service::forecast::DiagnosisPolicy;
 use crate::service::preflight::preflight;
 use crate::service::reconciler::{SERVICES_AT_ONCE, ServiceReconciler};
 use crate::service::record::ServiceRecord;
-use crate::service::snapshot::read::read_service;
 use crate::service::snapshot::services::{ListedServices, list_services};
 use crate::service::snapshot::{Gap, ServiceSnapshot};
 use futures_util::{StreamExt, stream};
@@ -101,14 +100,7 @@ impl Commands<'_> {
     }
 
     async fn snapshot_of(&self, service: &ServiceArn, known: &ServiceRecord) -> Result<ServiceSnapshot, CommandError> {
-        let snapshot = read_service(
-            &*self.services.tasks.ecs,
-            &*self.services.tasks.store,
-            &*self.services.tasks.clock,
-            service,
-            known,
-        )
-        .await?;
+        let snapshot = self.services.read(service, known).await?;
         // ECS describes a deleted service for a while.
         let snapshot = snapshot.filter(|snapshot| snapshot.service.status != ServiceStatus::Inactive);
         snapshot.ok_or_else(|| CommandError::ServiceNotFound(service.clone()))

@@ -11,7 +11,6 @@ use crate::ecs::service::ServiceArn;
 use crate::service::forecast::DiagnosisPolicy;
 use crate::service::reconciler::ServiceReconciler;
 use crate::service::snapshot::all_jobs::read_all_jobs;
-use crate::service::snapshot::read::read_service;
 use jiff::SignedDuration;
 use tracing::{info, warn};
 
@@ -72,7 +71,7 @@ impl Gatekeeper<'_> {
         let tasks = &self.services.tasks;
         let known = self.services.store.load(service).await;
         let known = known.map_err(|error| format!("the service record could not be read: {error}"))?.record;
-        let snapshot = read_service(&*tasks.ecs, &*tasks.store, &*tasks.clock, service, &known).await;
+        let snapshot = self.services.read(service, &known).await;
         let snapshot = snapshot.map_err(|error| format!("the service could not be read: {error}"))?;
         let mut snapshot = snapshot.ok_or("ECS does not know the service")?;
         if until == GateCondition::NoLiveJobs {

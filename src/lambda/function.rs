@@ -17,6 +17,7 @@ use crate::metrics::Counts;
 use crate::notify::sender::Sender;
 use crate::notify::sink::{InterruptedJobQueue, JobForwarder, Notifier, Sink};
 use crate::outbox::Deliver;
+use crate::service::denial::DenialWarning;
 use crate::service::lookups::{EventOrigin, LookupLimit};
 use crate::service::recheck::RecheckQueue;
 use crate::service::reconciler::{Reconciled, ServiceReconciler};
@@ -140,8 +141,8 @@ impl Function {
             config,
             rate_limit,
         };
-        let (store, lookups) = (parts.service_records, LookupLimit::default());
-        let services = ServiceReconciler { tasks, autoscaling, store, notifier, rechecks, lookups };
+        let (store, lookups, denial) = (parts.service_records, LookupLimit::default(), DenialWarning::default());
+        let services = ServiceReconciler { tasks, autoscaling, store, notifier, rechecks, lookups, denial };
         Self { services, dead_letters }
     }
 

@@ -6,6 +6,7 @@ use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
 use crate::outbox::Deliver;
 use crate::service::alert::Alert;
+use crate::service::denial::DenialWarning;
 use crate::service::forecast::DiagnosisPolicy;
 use crate::service::incident::AlertPolicy;
 use crate::service::lookups::{EventOrigin, LookupLimit};
@@ -42,6 +43,8 @@ pub struct ServiceReconciler {
     pub rechecks: Option<Arc<dyn RecheckQueue>>,
     /// Limits the reads about services that no record proves to exist.
     pub lookups: LookupLimit,
+    /// Whether it has warned of a missing permission.
+    pub denial: DenialWarning,
 }
 
 /// Maximum number of services reconciled concurrently; each costs several reads, whose buckets give 20 calls a second
@@ -134,6 +137,23 @@ impl ServiceReconciler {
         self.check(service, Reason::Recheck(due), budget).await
     }
 
+    /// Reads a service. `None` if ECS does not know it. `known` is its service record.
+    ///
+    /// # Errors
+    /// The service itself could not be described.
+    pub(crate) async fn read(
+        &self,
+        service: &ServiceArn,
+        known: &ServiceRecord,
+    ) -> Result<Option<ServiceSnapshot>, EcsError> {
+        let TaskReconciler { ecs, store, clock, .. } = &self.tasks;
+        let snapshot = read_service(&**ecs, &**store, &**clock, service, known).await?;
+        if let Some(snapshot) = &snapshot {
+            self.denial.warn_once(snapshot);
+        }
+        Ok(snapshot)
+    }
+
     /// Reconciles a service now. Boxed: it is by far the largest future, and most invocations never await it.
     pub(crate) fn check<'a>(
         &'a self,
@@ -156,8 +176,7 @@ impl ServiceReconciler {
         if reason != Reason::Begun {
             self.request_again(service, refused, budget).await;
         }
-        let TaskReconciler { ecs, store, clock, .. } = &self.tasks;
-        let snapshot = read_service(&**ecs, &**store, &**clock, service, &known).await?;
+        let snapshot = self.read(service, &known).await?;
         let mut snapshot = snapshot.unwrap_or_else(|| ServiceSnapshot::gone(service, self.tasks.clock.now()));
         self.repair_lost(&mut snapshot, budget).await;
         if snapshot.is_throttled() && !matches!(reason, Reason::Recheck(_)) {

@@ -74,6 +74,10 @@ pub(super) fn check(world: &mut ScenarioWorld, expected: &Expectation) -> Result
         },
         Expectation::Answer(pointer, value) => answer(world, pointer, value),
         Expectation::Warning(text) => logged(world, "WARN", text),
+        Expectation::NoWarning(text) => match logged(world, "WARN", text) {
+            Ok(()) => Err("the function has logged this warning".to_owned()),
+            Err(_) => Ok(()),
+        },
         Expectation::Error(text) => logged(world, "ERROR", text),
     }
 }

@@ -266,6 +266,8 @@ pub enum Expectation {
     NoAlert,
     /// A log line of level WARN that contains this.
     Warning(String),
+    /// No log line of level WARN that contains this.
+    NoWarning(String),
     /// A log line of level ERROR that contains this.
     Error(String),
 }

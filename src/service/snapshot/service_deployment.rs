@@ -28,12 +28,9 @@ pub(super) async fn add_service_deployment(ecs: &dyn ServiceReads, snapshot: &mu
             .gaps
             .push(Gap::ServiceDeployment(EcsError::Server("DescribeServices names no service deployment".to_owned()))),
         Err(error) => {
-            let service = &snapshot.service.arn;
-            if matches!(error, EcsError::AccessDenied(_)) {
-                // A stack of an older version.
-                warn!(%service, failure = %error, "the function's role lacks ecs:DescribeServiceDeployments");
-            } else {
-                warn!(%service, failure = %error, "could not read the service deployment");
+            match error {
+                EcsError::AccessDenied(_) => snapshot.denied = Some(error.clone()),
+                _ => warn!(service = %snapshot.service.arn, failure = %error, "could not read the service deployment"),
             }
             if shifts_traffic {
                 snapshot.gaps.push(Gap::ServiceDeployment(error));

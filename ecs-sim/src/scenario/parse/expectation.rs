@@ -15,6 +15,7 @@ pub(super) fn read(words: &mut Words<'_>) -> Parsed<Expectation> {
         "error" => return Ok(Expectation::Error(words.text())),
         "mail" => return Ok(Expectation::Mail(words.text())),
         "alert" => return Ok(Expectation::Alert(words.text())),
+        "no" if words.has("warning") => return Ok(Expectation::NoWarning(words.text())),
         "no" => return words.literal("alert").map(|()| Expectation::NoAlert),
         "hook" => {
             words.literal("answer")?;
