@@ -5,7 +5,7 @@
 
 use crate::clock::WholeSeconds;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Formats a time for people and machines: RFC 3339, to the second.
 pub(crate) fn shown_time(at: Timestamp) -> String {
@@ -14,8 +14,9 @@ pub(crate) fn shown_time(at: Timestamp) -> String {
 
 /// Formats a list as the value of a log field: JSON in a string.
 pub(crate) fn listed<T: Serialize>(texts: impl IntoIterator<Item = T>) -> String {
-    let texts: Vec<T> = texts.into_iter().collect();
-    serde_json::to_string(&texts).expect("texts can be written as JSON")
+    let mut json = Vec::with_capacity(128);
+    serde_json::Serializer::new(&mut json).collect_seq(texts).expect("texts can be written as JSON");
+    String::from_utf8(json).expect("JSON is UTF-8")
 }
 
 /// Replaces the middle of a text that is too long. ASCII, because the subject of an email must be.

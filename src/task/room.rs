@@ -12,7 +12,7 @@ use crate::store::RECORD_BYTES_MAX;
 use crate::task::job::{Job, JobKey};
 use crate::task::record::TaskRecord;
 use crate::task::rejected::{RejectedJob, RejectedStarts};
-use crate::task::room::bytes::{interrupted_bytes, interruptions_bytes, job_bytes, kind_bytes, shown_bytes};
+use crate::task::room::bytes::{interruptions_bytes, job_bytes, kind_bytes, live_bytes, shown_bytes};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -195,8 +195,7 @@ impl RecordRoom {
                 room.outlived += job_bytes(key, job);
             } else {
                 // The interruption of an interrupted job is in the rest.
-                let reserve = if interrupted.contains(key) { 0 } else { interrupted_bytes(key, job) };
-                room.live += job_bytes(key, job) + reserve;
+                room.live += if interrupted.contains(key) { job_bytes(key, job) } else { live_bytes(key, job) };
                 room.labels += shown_bytes(job);
             }
         }
@@ -210,16 +209,15 @@ impl RecordRoom {
 
     /// Reserves the room of a live job that is new, without its texts if those do not fit. Returns whether it fits.
     fn admit(&mut self, key: &JobKey, job: &mut Job) -> bool {
-        let bytes = |job: &Job| job_bytes(key, job) + interrupted_bytes(key, job);
-        let (mut needed, mut labels) = (bytes(job), shown_bytes(job));
+        let (mut needed, mut labels) = (live_bytes(key, job), shown_bytes(job));
         if self.labels + labels > LABEL_BYTES_MAX || self.live + needed > self.live_max() {
             job.labels = None;
             drop_reason(job);
-            (needed, labels) = (bytes(job), shown_bytes(job));
+            (needed, labels) = (live_bytes(key, job), shown_bytes(job));
         }
         if self.live + needed > self.live_max() {
             job.kind = None;
-            needed = bytes(job);
+            needed = live_bytes(key, job);
         }
         if self.live + needed > self.live_max() {
             return false;

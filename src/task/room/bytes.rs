@@ -21,14 +21,15 @@ pub(super) fn job_bytes(key: &JobKey, job: &Job) -> usize {
     JOB_BYTES + text_bytes(&key.job_id) + MOMENTS_MAX * MOMENT_BYTES + kind_bytes(job) + shown_bytes(job)
 }
 
+/// JSON of a live job and of its interruption.
+pub(super) fn live_bytes(key: &JobKey, job: &Job) -> usize {
+    let twice = text_bytes(&key.job_id) + shown_bytes(job);
+    JOB_BYTES + INTERRUPTED_BYTES + (MOMENTS_MAX + 1) * MOMENT_BYTES + kind_bytes(job) + 2 * twice
+}
+
 /// JSON of the kind of a job, with its name: `"kind":,`.
 pub(super) fn kind_bytes(job: &Job) -> usize {
     job.kind.as_deref().map_or(0, |kind| 8 + text_bytes(kind))
-}
-
-/// JSON of a job in an interruption.
-pub(super) fn interrupted_bytes(key: &JobKey, job: &Job) -> usize {
-    INTERRUPTED_BYTES + text_bytes(&key.job_id) + MOMENT_BYTES + shown_bytes(job)
 }
 
 /// JSON of the texts of a job that only people read.
