@@ -1,6 +1,7 @@
 //! Reconciles services: reads a service, reconciles the snapshot, stores the record and carries out the result.
 
 use crate::budget::Budget;
+use crate::ecs::arn::TaskId;
 use crate::ecs::autoscaling::Autoscaling;
 use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
@@ -26,6 +27,7 @@ use crate::task::reconciler::TaskReconciler;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tracing::warn;
 
@@ -190,9 +192,9 @@ impl ServiceReconciler {
             done = self.act(service, action, budget).await?;
             // ECS may have room for the refused tasks now.
             let states = self.request_again(service, refused, budget).await;
-            if !states.is_empty() && states.iter().all(|state| self.is_granted(state)) {
-                self.withdraw_refusals(service, refused, &mut findings).await?;
-            }
+            let granted = refused.iter().zip(&states).filter(|(_, state)| self.is_granted(state));
+            let granted: BTreeSet<TaskId> = granted.map(|(task, _)| task.clone()).collect();
+            self.withdraw_refusals(service, &granted, &mut findings).await?;
         }
         let alerts = self.notify_all(&snapshot, &findings, &done).await?;
         recheck.map(|()| Reconciled::Done { alerts })

@@ -5,11 +5,14 @@ use crate::budget::Budget;
 use crate::ecs::TASKS_PER_READ_MAX;
 use crate::ecs::arn::{Task, TaskId};
 use crate::ecs::service::ServiceArn;
-use crate::service::alert::Transition;
+use crate::service::alert::{AlertKind, Transition};
 use crate::service::diagnosis::Diagnosis;
+use crate::service::incident::delivery::ClaimedNotification;
+use crate::service::incident::problem::alert_kind;
 use crate::service::reconcile::Findings;
 use crate::service::reconciler::ServiceReconciler;
 use crate::service::record::ServiceRecord;
+use crate::service::refused_task::RefusedTask;
 use crate::service::schedule::Reason;
 use crate::service::snapshot::managed::is_managed;
 use crate::service::snapshot::read::jobs;
@@ -149,38 +152,50 @@ impl ServiceReconciler {
         self.tasks.reconcile(refused.iter().map(change).collect(), budget).await
     }
 
-    /// Whether ECS no longer refuses what the jobs of a task need.
+    /// Whether ECS no longer refuses what the jobs of a task need, and its record has room for all of them.
     pub(crate) fn is_granted(&self, state: &TaskState) -> bool {
-        matches!(state, TaskState::Known(record, None) if record.refused_since(self.tasks.clock.now()).is_none())
+        let now = self.tasks.clock.now();
+        let is_met = |record: &TaskRecord| record.refused_since(now).or(record.rejected_since(now)).is_none();
+        matches!(state, TaskState::Known(record, None) if is_met(record))
     }
 
-    /// Drops refusals that opened in this reconcile and were granted before any alert about them was sent. They stay
-    /// if another invocation has meanwhile recorded a refused task that is not among the `granted`.
+    /// Leaves tasks out of the alerts that ECS first refused and then granted in this reconcile. An incident that
+    /// opened in it and has no other task is dropped. Nothing changes if another invocation has meanwhile recorded a
+    /// refused task that the alerts do not name.
     pub(crate) async fn withdraw_refusals(
         &self,
         service: &ServiceArn,
         granted: &BTreeSet<TaskId>,
         findings: &mut Findings,
     ) -> Result<(), StoreError> {
-        let (withdrawn, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut findings.to_notify)
-            .into_iter()
-            .partition(|one| one.incident.kind.is_about_refusals() && one.event == Transition::Opened);
-        findings.to_notify = kept;
-        if withdrawn.is_empty() {
+        let named = findings.diagnosis.refused_tasks.clone();
+        let left: Vec<RefusedTask> = named.iter().filter(|refused| !granted.contains(&refused.task)).cloned().collect();
+        if left.len() == named.len() {
+            return Ok(());
+        }
+        let is_over = |kind: AlertKind| left.iter().all(|refused| alert_kind(refused) != kind);
+        let is_about_none =
+            |one: &ClaimedNotification| one.incident.kind.is_about_refusals() && is_over(one.incident.kind);
+        let is_dropped = |one: &ClaimedNotification| is_about_none(one) && one.event == Transition::Opened;
+        if findings.to_notify.iter().any(|one| is_about_none(one) && !is_dropped(one)) {
+            // It repeats, and the next reconcile resolves it.
             return Ok(());
         }
         let stored = store::update(&*self.store, service, None, |record: &mut ServiceRecord| {
             record.refused.retain(|task| !granted.contains(task));
-            let is_withdrawn = record.refused.is_empty();
-            if is_withdrawn {
-                for one in &withdrawn {
+            let is_complete = record.refused.iter().all(|task| named.iter().any(|refused| refused.task == *task));
+            for one in findings.to_notify.iter().filter(|one| is_complete && one.incident.kind.is_about_refusals()) {
+                if is_dropped(one) {
                     record.incidents.remove(&one.key);
+                } else if let Some(incident) = record.incidents.get_mut(&one.key) {
+                    incident.scope.tasks.retain(|task| !granted.contains(task));
                 }
             }
-            Changed { result: is_withdrawn, keep_until: ServiceRecord::keep_until(self.tasks.clock.now()) }
+            Changed { result: is_complete, keep_until: ServiceRecord::keep_until(self.tasks.clock.now()) }
         });
-        if !stored.await?.result {
-            findings.to_notify.extend(withdrawn);
+        if stored.await?.result {
+            findings.to_notify.retain(|one| !is_dropped(one));
+            findings.diagnosis.refused_tasks = left;
         }
         Ok(())
     }

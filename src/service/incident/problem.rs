@@ -5,6 +5,7 @@ use crate::service::alert::AlertKind;
 use crate::service::diagnosis::{Assessment, Diagnosis};
 use crate::service::incident::scope::{IncidentScope, Problem};
 use crate::service::incident::{AlertPolicy, Incident, Incidents, scale_in};
+use crate::service::refused_task::RefusedTask;
 use crate::service::rollout_status::RolloutStatus;
 use crate::service::snapshot::{Jobs, ServiceSnapshot};
 use crate::service::task_counts::DEPLOYMENTS_MAX;
@@ -51,7 +52,7 @@ pub(crate) fn problems(
         add(blocked, since, blocking);
     }
     let (protected, unprotected): (Vec<_>, Vec<_>) =
-        diagnosis.refused_tasks.iter().partition(|refused_task| refused_task.protected_until.is_some());
+        diagnosis.refused_tasks.iter().partition(|refused| alert_kind(refused) == AlertKind::ProtectionExpiring);
     for (kind, tasks) in [(AlertKind::ProtectionRefused, unprotected), (AlertKind::ProtectionExpiring, protected)] {
         if let Some(since) = tasks.iter().map(|refused_task| refused_task.since).min() {
             add(kind, since, IncidentScope::new(None, tasks.iter().map(|refused_task| &refused_task.task)));
@@ -68,6 +69,14 @@ pub(crate) fn problems(
         add(AlertKind::OrphanedProtection, since, IncidentScope::default());
     }
     problems
+}
+
+/// The kind of the alert about a refused task.
+pub(crate) fn alert_kind(refused: &RefusedTask) -> AlertKind {
+    match refused.protected_until {
+        None => AlertKind::ProtectionRefused,
+        Some(_) => AlertKind::ProtectionExpiring,
+    }
 }
 
 /// When `deployment-blocked` or `scale-in-blocked` opens if nothing changes; `None` if nothing is blocked.
