@@ -128,7 +128,24 @@ fn cost(name: &str, message: impl Fn(&Place, usize) -> Value) -> Cost {
         "{name}: {} UpdateTaskProtection, {} reads, {} stores, {} new records, the largest {} bytes; in the hour after: {} calls, {} stores",
         cost.calls, cost.reads, cost.stores, cost.records, cost.bytes, cost.later.0, cost.later.1
     );
+    compare_with_page(name, &cost);
     cost
+}
+
+/// Compares a cost with the row of this name in SECURITY.md.
+fn compare_with_page(name: &str, cost: &Cost) {
+    let page = include_str!("../SECURITY.md");
+    let row = page.lines().find_map(|line| line.strip_prefix(&format!("| {name} | ")));
+    let cells: Vec<&str> = row.unwrap_or_else(|| panic!("no row {name}")).trim_end_matches(" |").split(" | ").collect();
+    let number = |cell: &str| cell.replace(',', "").parse::<u64>().unwrap();
+    let numbers: Vec<u64> = cells[..3].iter().map(|cell| number(cell)).collect();
+    assert_eq!(numbers, [cost.calls, cost.reads, cost.stores as u64], "SECURITY.md, {name}: {cost:?}");
+    let size = match cost.bytes {
+        bytes if bytes < 1000 => format!("{bytes} bytes"),
+        bytes => format!("{} KB", (bytes + 500) / 1000),
+    };
+    let is_right = if cost.records == 0 { cells[3] == "none" } else { cells[3].contains(&size) };
+    assert!(is_right, "SECURITY.md, {name}: {} or none, not {}", size, cells[3]);
 }
 
 fn unknown_task(number: usize) -> String {
@@ -168,7 +185,7 @@ fn three_hundred_messages_of_each_hostile_kind_have_a_bounded_cost() {
     });
     assert_eq!((services.calls, services.stores, services.records), (0, 0, 0));
     assert_eq!(services.reads, 60, "{services:?}");
-    let stops = cost("stops of unknown tasks", |_, number| {
+    let stops = cost("stop events about unknown tasks", |_, number| {
         event(
             "ECS Task State Change",
             unknown_task(number),
@@ -178,11 +195,11 @@ fn three_hundred_messages_of_each_hostile_kind_have_a_bounded_cost() {
     assert_eq!((stops.calls, stops.reads, stops.stores, stops.records), (0, 0, 0, 0));
     let on_one_task = |place: &Place| format!("{ARN}:task/{CLUSTER}/{}", place.tasks[0]);
     let ghosts = cost(
-        "jobs of 2,880 minutes on one task",
+        "starts of 300 jobs of 2,880 minutes on one task",
         |place, number| json!({"version": 1, "type": "job.started", "jobId": format!("ghost-{number}"), "taskArn": on_one_task(place), "maxDurationMinutes": 2880}),
     );
     assert!(ghosts.calls <= 300 && ghosts.stores <= 2 * 300 && ghosts.records == 1, "{ghosts:?}");
-    let labels = cost("jobs with the longest labels on one task", |place, number| {
+    let labels = cost("starts of 300 jobs with the longest labels on one task", |place, number| {
         let labels: serde_json::Map<String, Value> =
             (0..8).map(|label| (format!("{label}{}", "x".repeat(63)), json!("\u{1}".repeat(128)))).collect();
         json!({
@@ -191,6 +208,22 @@ fn three_hundred_messages_of_each_hostile_kind_have_a_bounded_cost() {
         })
     });
     assert!(labels.calls <= 300 && labels.bytes <= RECORD_BYTES_MAX, "{labels:?}");
+}
+
+#[test]
+fn reads_about_unknown_tasks_have_a_rate_of_their_own() {
+    let mut place = Place::new();
+    let reads = |place: &mut Place| place.world.counted().calls.get("DescribeTasks").copied().unwrap_or(0);
+    let (before, began_at) = (reads(&mut place), place.world.now());
+    for number in 0..40 {
+        let task = unknown_task(number);
+        place.send(&json!({"version": 1, "type": "job.finished", "jobId": "ghost", "taskArn": task}));
+        place.world.advance(1);
+    }
+    assert_eq!(reads(&mut place) - before, 40);
+    // A burst of ten, and then two a second.
+    let took = place.world.now() - began_at;
+    assert!((14 * SECOND..17 * SECOND).contains(&took), "{took} ms");
 }
 
 /// A dead-letter queue that stores nothing.

@@ -140,6 +140,7 @@ impl Function {
             clock,
             config,
             rate_limit,
+            lookups: RateLimit::of_lookups(),
         };
         let (store, lookups, denial) = (parts.service_records, LookupLimit::default(), DenialWarning::default());
         let services = ServiceReconciler { tasks, autoscaling, store, notifier, rechecks, lookups, denial };

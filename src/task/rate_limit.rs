@@ -26,6 +26,13 @@ impl Default for RateLimit {
 }
 
 impl RateLimit {
+    /// The limit for reads about tasks that ECS may not know: a tenth of the bucket of cluster resource reads (20 calls a
+    /// second after a burst of 100; aws-facts "ECS: the protection API"), because every principal that may send to the
+    /// job queue can name such tasks.
+    pub fn of_lookups() -> Self {
+        Self::new(SignedDuration::from_millis(500), 10)
+    }
+
     /// A full bucket of `burst` tokens that gains one token per `refill`.
     pub fn new(refill: SignedDuration, burst: i32) -> Self {
         Self(Mutex::new(Bucket { next: Timestamp::MIN, refill, burst }))
@@ -127,6 +134,14 @@ mod tests {
         }
         let after_the_burst = sent.iter().filter(|at| **at >= 9_000 && **at < 10_000).count();
         assert!((79..=81).contains(&after_the_burst), "{after_the_burst} in the tenth second");
+    }
+
+    #[test]
+    fn reads_about_unknown_tasks_take_a_tenth_of_the_bucket_of_cluster_reads() {
+        let waits: Vec<Duration> =
+            RateLimit::of_lookups().bucket(|bucket| (0..12).map(|_| bucket.take(at(0))).collect());
+        assert_eq!(waits[..10], [Duration::ZERO; 10]);
+        assert_eq!(waits[10..], [500, 1000].map(Duration::from_millis));
     }
 
     #[test]

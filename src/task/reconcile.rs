@@ -46,6 +46,8 @@ pub struct Reconcile<'a> {
     pub config: &'a Config,
     /// The rate limit for protection calls, shared by all invocations of this instance.
     pub rate_limit: &'a RateLimit,
+    /// The rate limit for reads about tasks that ECS may not know, shared in the same way.
+    pub lookups: &'a RateLimit,
     /// The invocation's time and counts.
     pub budget: Budget<'a>,
 }

@@ -30,13 +30,16 @@ pub struct TaskReconciler {
     pub config: Config,
     /// The rate limit for protection calls, shared by all invocations of this instance.
     pub rate_limit: RateLimit,
+    /// The rate limit for reads about tasks that ECS may not know, shared by all invocations of this instance.
+    pub lookups: RateLimit,
 }
 
 impl TaskReconciler {
     /// Stores the changes, sends the calls that follow from them, and returns the state of each task in the
     /// order of `changes`.
     pub async fn reconcile(&self, changes: Vec<TaskChange>, budget: Budget<'_>) -> Vec<TaskState> {
-        let Self { ecs, store, clock, config, rate_limit, .. } = self;
-        Reconcile { ecs: &**ecs, store: &**store, clock: &**clock, config, rate_limit, budget }.run(changes).await
+        let Self { ecs, store, clock, config, rate_limit, lookups, .. } = self;
+        let (ecs, store, clock) = (&**ecs, &**store, &**clock);
+        Reconcile { ecs, store, clock, config, rate_limit, lookups, budget }.run(changes).await
     }
 }

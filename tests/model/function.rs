@@ -229,6 +229,7 @@ impl Function {
         });
         // State that an instance keeps from earlier runs would depend on their order.
         stage.1.services.tasks.rate_limit = RateLimit::default();
+        stage.1.services.tasks.lookups = RateLimit::of_lookups();
         let run = self.replay_on(&stage, start, events);
         self.idle_stages.lock().unwrap_or_else(PoisonError::into_inner).push(stage);
         run

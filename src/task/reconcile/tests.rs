@@ -197,6 +197,7 @@ fn carried_out_by<'a, L: Store<TaskRecord>>(
         clock,
         config,
         rate_limit: &RateLimit::default(),
+        lookups: &RateLimit::of_lookups(),
         budget: Budget { deadline: at(millis_to_go), counts: &Counts::default() },
     };
     let states = reconcile.run(changes).now_or_never().expect("nothing here waits");
