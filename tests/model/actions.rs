@@ -1,5 +1,6 @@
 //! The possible next steps.
 
+use super::agent::AgentCall;
 use super::configuration::Schedule;
 use super::protocol::Protocol;
 use super::scene::{Moment, Set, TaskNo, Work, only};
@@ -19,8 +20,8 @@ pub(crate) enum Action {
     Respond(usize),
     /// An invocation ends without an answer.
     Crash(usize),
-    /// The worker of a task protects it through the agent.
-    Agent(TaskNo),
+    /// The worker of a task calls the agent.
+    Agent(TaskNo, AgentCall),
     /// A call whose caller no longer waits takes effect.
     LateEffect(usize),
     /// Time passes while an invocation may be running.
@@ -52,6 +53,20 @@ pub(crate) enum Happens {
     EcsFails(EcsFault),
     /// The call can no longer take effect, so it fails without an answer.
     NothingComesOfIt,
+}
+
+impl Happens {
+    /// Whether the request fails, or its answer says less than what happened. A refusal is no failure.
+    pub(crate) fn is_fault(self) -> bool {
+        match self {
+            Self::Answered | Self::Lands | Self::TakesEffect(_) | Self::Refused(_) => false,
+            Self::LandsUnheard
+            | Self::StoreFails
+            | Self::AnsweredInPart
+            | Self::EcsFails(_)
+            | Self::NothingComesOfIt => true,
+        }
+    }
 }
 
 impl Protocol {
@@ -86,7 +101,11 @@ impl Protocol {
             }
         }
         if state.left.agents > 0 {
-            (0..self.configuration.tasks).for_each(|task| actions.push(Action::Agent(task)));
+            for task in 0..self.configuration.tasks {
+                let calls = self.configuration.agent_calls.iter();
+                let calls = calls.filter(|call| self.may_call_agent(state, task, **call));
+                actions.extend(calls.map(|call| Action::Agent(task, *call)));
+            }
         }
         if state.left.ticks > 0 {
             actions.push(Action::Tick);
@@ -106,15 +125,19 @@ impl Protocol {
     fn next_moment(&self, state: &State) -> Option<Moment> {
         let messages = state.queue.iter().map(|message| message.visible_from).filter(|from| *from > 0);
         let calls = state.late.iter().map(|call| call.until);
-        let jobs = self.numbered_tasks(state).filter_map(|(number, _)| self.promised_until(state, number));
+        let jobs = self.numbered_tasks(state).filter_map(|(number, _)| self.busy_until(state, number));
         let jobs = jobs.filter(|until| self.configuration.schedule == Schedule::Sweeps && *until > state.now);
         messages.min().or_else(|| calls.min()).or_else(|| jobs.min().filter(|_| state.is_quiet()))
     }
 
-    /// Jobs that end without a finish leave their tasks protected, and no message will report the end.
+    /// Jobs that end without a finish leave their tasks protected, and no message will report the end. Nor does a message
+    /// report that a busy task is unprotected.
     pub(crate) fn is_left_to_sweep(&self, state: &State) -> bool {
-        let is_over = |number| self.promised_until(state, number).is_none_or(|until| until <= state.now);
-        let is_left = |(number, task): (_, &TaskState)| task.protected_until > 0 && is_over(number);
+        let is_over = |number| self.busy_until(state, number).is_none_or(|until| until <= state.now);
+        let is_left = |(number, task): (_, &TaskState)| {
+            let by_function = task.protected_until > 0 && !task.is_protected_by_agent();
+            by_function && is_over(number) || self.is_bare(state, number)
+        };
         self.configuration.schedule == Schedule::Sweeps && self.numbered_tasks(state).any(is_left)
     }
 

@@ -1,33 +1,20 @@
 //! The effects of calls, puts, answers and time on the world around the function.
 
-use super::configuration::{Records, Sabotage};
+use super::configuration::Records;
 use super::function::{EntryNo, Run};
-use super::promises::Acknowledged;
+use super::harm::Harm;
 use super::protocol::Protocol;
-use super::scene::{Moment, Set, TaskNo, members, only, timestamp};
+use super::sabotage::Sabotage;
+use super::scene::{Moment, TaskNo, members, only};
 use super::script::{Request, Subject, Told};
-use super::state::{Harm, Invocation, LateCall, Sent, State, TaskState, Writer};
+use super::state::{Invocation, LateCall, Sent, State, Writer};
 use jiff::SignedDuration;
-use std::sync::Arc;
-use taskhold::task::protection::ProtectionRequest;
 use taskhold::task::record::TaskRecord;
-
-/// SEMANTICS.md, "A release never leaves a live job unprotected": two minutes from storing the call, of which
-/// sending may take 30 s.
-const EFFECT_WITHIN_S: Moment = 90;
 
 /// The default of `TASKHOLD_FINISHED_JOB_RETENTION_HOURS`.
 const FINISHED_JOB_RETENTION: SignedDuration = SignedDuration::from_hours(336);
 
 impl Protocol {
-    /// The period after sending in which a call takes effect, or never.
-    pub(crate) fn takes_effect_within(&self) -> Moment {
-        match self.configuration.sabotage {
-            Sabotage::EffectsAreTooLate => EFFECT_WITHIN_S * 3,
-            _ => EFFECT_WITHIN_S,
-        }
-    }
-
     /// The state store compares and sets.
     pub(crate) fn land(&self, state: &mut State, at: usize, stored: (TaskNo, EntryNo)) -> bool {
         let (task, record) = stored;
@@ -37,7 +24,13 @@ impl Protocol {
             return false;
         }
         let batch = self.function.run(state.running[at].run).work.batch();
-        state.tasks[usize::from(task)].record = Some(self.sabotaged(self.squeezed(record), batch));
+        let record = self.stored(self.squeezed(record), batch);
+        let harm = self.harm_of_new_calls(state, (task, record));
+        let landed = &mut state.tasks[usize::from(task)];
+        landed.record = Some(record);
+        if harm != Harm::None {
+            landed.harm = harm;
+        }
         for (other, invocation) in state.running.iter_mut().enumerate() {
             if other == at {
                 invocation.outrun &= !bit;
@@ -50,7 +43,7 @@ impl Protocol {
 
     /// A full record keeps fingerprints of the jobs that have finished.
     fn squeezed(&self, number: EntryNo) -> EntryNo {
-        if self.configuration.records == Records::Roomy {
+        if self.configuration.records != Records::Full {
             return number;
         }
         let mut record: TaskRecord = self.function.record(number).record.clone();
@@ -64,29 +57,14 @@ impl Protocol {
         self.function.number_of(&record)
     }
 
-    fn sabotaged(&self, number: EntryNo, batch: Set) -> EntryNo {
-        let known = self.function.record(number);
-        let mut record: TaskRecord = known.record.clone();
-        match self.configuration.sabotage {
-            Sabotage::ReleasesAreNotWrittenDown => {
-                record.protection.in_flight.retain(|call| call.request != ProtectionRequest::Clear);
-            }
-            Sabotage::UnfinishedJobsAreDropped => {
-                let of_batch = |job: &str| members(batch).any(|told| self.message(told).job == job);
-                let jobs = Arc::make_mut(&mut record.jobs);
-                jobs.retain(|key, job| job.finished_at.is_some() || of_batch(&key.job_id));
-            }
-            Sabotage::LingersAreNotWrittenDown => record.lingers_until = None,
-            _ => return number,
-        }
-        self.function.number_of(&record)
-    }
-
     /// The function's answer reaches the queue.
     pub(crate) fn respond(&self, state: &mut State, at: usize) {
         let invocation = state.running.remove(at);
         let run = self.function.run(invocation.run);
         let ended = run.ended.expect("only what has ended responds");
+        if std::mem::take(&mut state.is_swept_alone) {
+            self.note_unprotected(state);
+        }
         let retried = match self.configuration.sabotage {
             Sabotage::FailuresAreAcknowledged => 0,
             _ => ended.retried,
@@ -133,9 +111,6 @@ impl Protocol {
     }
 }
 
-/// How long a worker protects its task: not as long as any job of the model.
-const AGENT_MINUTES: u32 = 90;
-
 fn minutes_from(now: Moment, minutes: u32) -> Moment {
     now + Moment::try_from(minutes * 60).expect("a model lasts hours at most")
 }
@@ -145,7 +120,7 @@ impl Protocol {
     pub(crate) fn take_effect(&self, state: &mut State, number: TaskNo, minutes: Option<u32>) -> Told {
         let until = minutes.map(|minutes| minutes_from(state.now, minutes));
         let harm = match until {
-            None => self.harm(state, number),
+            None => self.harm_of_release(state, number),
             Some(_) => Harm::None,
         };
         let now = state.now;
@@ -153,65 +128,9 @@ impl Protocol {
         if harm != Harm::None {
             task.harm = harm;
         }
-        (task.protected_until, task.writer) = (until.unwrap_or(0), Writer::Function);
+        (task.protected_until, task.writer, task.is_taken_away) = (until.unwrap_or(0), Writer::Function, false);
         task.set_at = if until.is_some() { now } else { 0 };
         until.map_or(Told::Cleared, Told::ProtectedUntil)
-    }
-
-    /// What a release of the task would break.
-    fn harm(&self, state: &State, number: TaskNo) -> Harm {
-        let task = &state.tasks[usize::from(number)];
-        if task.protected_until > 0 && task.writer == Writer::Agent {
-            return Harm::ForeignCleared;
-        }
-        if self.lingers(state) {
-            return Harm::ReleasedEarly;
-        }
-        let ends = self.unfinished_ends(state, number, Acknowledged::InTime);
-        let mut kept = ends.filter(|end| task.set_at < *end && *end <= state.now && state.now < task.protected_until);
-        if kept.next().is_some() { Harm::ReleasedWithoutAnEnd } else { Harm::None }
-    }
-
-    /// The worker of a task protects it. A release that the function has checked may be on its way.
-    pub(crate) fn agent_protects(&self, state: &mut State, number: TaskNo) {
-        let is_release = |request: &Request<EntryNo>| match request {
-            Request::Protect(None, tasks) => tasks.contains(&number),
-            _ => false,
-        };
-        let is_checked = |invocation: &Invocation| {
-            let run = self.function.run(invocation.run);
-            run.waiting.iter().any(|(_, request)| is_release(request))
-        };
-        let is_late = state.late.iter().any(|call| call.task == number && call.minutes.is_none());
-        let is_too_late = is_late || state.running.iter().any(is_checked);
-        let (now, until) = (state.now, minutes_from(state.now, AGENT_MINUTES));
-        let task = &mut state.tasks[usize::from(number)];
-        (task.protected_until, task.set_at) = (until, now);
-        task.writer = if is_too_late { Writer::AgentTooLate } else { Writer::Agent };
-    }
-
-    /// The end that ECS reports for a task's protection.
-    pub(crate) fn reported(&self, task: &TaskState) -> Moment {
-        let is_lied_about = self.configuration.sabotage == Sabotage::ForeignProtectionIsNotSeen;
-        let own = task.record.filter(|_| is_lied_about && task.is_protected_by_agent()).and_then(|record| {
-            let record = self.function.record(record);
-            let latest = record.record.protection.own.last()?.latest;
-            Moment::try_from(latest.duration_since(timestamp(0)).as_secs()).ok()
-        });
-        own.unwrap_or(task.protected_until)
-    }
-
-    /// A record as the state store hands it out.
-    pub(crate) fn loaded(&self, state: &State, number: EntryNo) -> EntryNo {
-        if self.configuration.sabotage != Sabotage::DeclaredEndsRelease {
-            return number;
-        }
-        let mut record: TaskRecord = self.function.record(number).record.clone();
-        let now = timestamp(state.now);
-        for job in Arc::make_mut(&mut record.jobs).values_mut() {
-            job.finished_at = job.finished_at.or_else(|| job.until().filter(|until| *until <= now));
-        }
-        self.function.number_of(&record)
     }
 }
 

@@ -1,14 +1,14 @@
 //! Every run of the function that the model has reached, each once and with a number. A state contains only
 //! numbers, and a run is never repeated.
 
-use super::configuration::Configuration;
+use super::configuration::{Configuration, Records};
+use super::numbered::Numbered;
 use super::parts::function;
 use super::scene::{Message, Moment, RECHECK_ID, Set, Work, message_of, only, timestamp};
 use super::script::{Answer, Request, SharedScript, Subject};
 use ecs_sim::doubles::interleave::Poller;
 use jiff::SignedDuration;
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use taskhold::api::answer::Answer as Report;
@@ -68,44 +68,10 @@ pub(crate) struct Known {
     pub(crate) record: TaskRecord,
     /// The messages that contain no news for this record.
     pub(crate) told: Set,
-}
-
-/// Numbered values.
-#[derive(Debug)]
-struct Numbered<K, T> {
-    numbers: RwLock<HashMap<K, u32>>,
-    things: RwLock<Vec<Arc<T>>>,
-}
-
-impl<K: Eq + Hash, T> Numbered<K, T> {
-    fn new() -> Self {
-        Self { numbers: RwLock::default(), things: RwLock::default() }
-    }
-
-    fn get(&self, number: u32) -> Arc<T> {
-        let things = self.things.read().unwrap_or_else(PoisonError::into_inner);
-        things[usize::try_from(number).expect("fits")].clone()
-    }
-
-    fn number_of(&self, key: &K) -> Option<u32> {
-        self.numbers.read().unwrap_or_else(PoisonError::into_inner).get(key).copied()
-    }
-
-    fn number(&self, key: K, thing: impl FnOnce() -> T) -> u32 {
-        if let Some(number) = self.number_of(&key) {
-            return number;
-        }
-        let mut numbers = self.numbers.write().unwrap_or_else(PoisonError::into_inner);
-        *numbers.entry(key).or_insert_with(|| {
-            let mut things = self.things.write().unwrap_or_else(PoisonError::into_inner);
-            things.push(Arc::new(thing()));
-            u32::try_from(things.len() - 1).expect("fits")
-        })
-    }
-
-    fn len(&self) -> usize {
-        self.things.read().unwrap_or_else(PoisonError::into_inner).len()
-    }
+    /// The messages of jobs that it has or knows to have finished.
+    pub(crate) known: Set,
+    /// The messages of jobs that it names as rejected.
+    pub(crate) rejected: Set,
 }
 
 type Stage = (SharedScript, function::Function);
@@ -117,6 +83,7 @@ pub(crate) struct Function {
     snapshot: Vec<(JobKey, Job)>,
     /// The Lambda timeout.
     timeout: Moment,
+    room: Records,
     linger: SignedDuration,
     records: Numbered<String, Known>,
     runs: Numbered<RunKey, Run>,
@@ -126,12 +93,13 @@ pub(crate) struct Function {
 
 impl Function {
     pub(crate) fn new(configuration: &Configuration) -> Self {
-        let Configuration { messages, timeout_s, linger_s, .. } = configuration;
+        let Configuration { messages, timeout_s, records, linger_s, .. } = configuration;
         let works = (1..only(messages.len())).map(Work::Batch).chain([Work::Sweep, Work::Release, Work::Recheck]);
         Self {
             payloads: works.map(|work| (work, work.payload(messages))).collect(),
             snapshot: messages.iter().map(Message::snapshot).collect(),
             timeout: *timeout_s,
+            room: *records,
             linger: SignedDuration::from_secs(i64::from(*linger_s)),
             records: Numbered::new(),
             runs: Numbered::new(),
@@ -156,7 +124,24 @@ impl Function {
     /// The number of a record. Its JSON identifies it, because the table stores the JSON.
     pub(crate) fn number_of(&self, record: &TaskRecord) -> EntryNo {
         let json = serde_json::to_string(record).expect("a record can be written");
-        self.records.number(json, || Known { record: record.clone(), told: self.told(record) })
+        self.records.number(json, || {
+            let is_rejected = |key: &JobKey| {
+                let mut rejected = record.rejected.iter().flat_map(|rejected| &rejected.jobs);
+                rejected.any(|job| job.key == *key)
+            };
+            Known {
+                record: record.clone(),
+                told: self.told(record),
+                known: self.of_jobs(|key| record.knows(key)),
+                rejected: self.of_jobs(is_rejected),
+            }
+        })
+    }
+
+    /// The messages of these jobs.
+    fn of_jobs(&self, is_one: impl Fn(&JobKey) -> bool) -> Set {
+        let ones = self.snapshot.iter().enumerate().filter(|(_, (key, _))| is_one(key));
+        ones.fold(0, |set, (number, _)| set | only(number))
     }
 
     fn told(&self, record: &TaskRecord) -> Set {
@@ -224,7 +209,7 @@ impl Function {
         let idle = self.idle_stages.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut stage = idle.unwrap_or_else(|| {
             let script = SharedScript::default();
-            let handler = function(&script, self.linger);
+            let handler = function(&script, self.room, self.linger);
             (script, handler)
         });
         // State that an instance keeps from earlier runs would depend on their order.

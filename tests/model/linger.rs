@@ -1,10 +1,12 @@
 //! Tasks that linger after their last job, and the rechecks that release them.
 
 use super::check::{is_found_out, keeps_every_promise};
-use super::configuration::{Configuration, Left, NOTHING, Sabotage, Schedule};
+use super::configuration::{Configuration, Schedule};
 use super::function::EntryNo;
+use super::left::{Left, NOTHING};
 use super::promises::{BUSY_IS_PROTECTED, LINGERS};
 use super::protocol::Protocol;
+use super::sabotage::Sabotage;
 use super::scene::Work;
 use super::sights::{LOST_COMPARISON, QUIET, QUIET_AND_BUSY, RELEASE_RACES_JOB, SWEEP_ACTS};
 use super::state::State;

@@ -40,7 +40,7 @@ impl Protocol {
                 format!("{} ends; to be retried: {}", self.doing(run.work), self.named(retried))
             }
             Action::Crash(at) => format!("{} crashes", self.doing(self.function.run(state.running[*at].run).work)),
-            Action::Agent(task) => format!("the worker of task {task} protects it"),
+            Action::Agent(task, call) => format!("the worker of task {task} calls the agent: {call:?}"),
             Action::LateEffect(at) => format!("late: {:?}", state.late[*at]),
             Action::Tick => "time passes while they work".to_owned(),
             Action::Wait(to) => format!("nothing happens until {to} s"),
@@ -107,5 +107,7 @@ fn shown(record: &TaskRecord) -> String {
     let calls: Vec<String> =
         protection.in_flight.iter().map(|call| format!("#{} {}", call.id, ask(call.request))).collect();
     let certain = protection.confirmed_until.map_or_else(|| "nothing".to_owned(), |until| seconds(until).to_string());
-    format!("unfinished {jobs:?}, held {}, certain {certain}, in flight {calls:?}", protection.is_set())
+    let rejected: Vec<String> = record.rejected_jobs(timestamp(0)).map(|job| job.key.to_string()).collect();
+    let set = protection.is_set();
+    format!("unfinished {jobs:?}, rejected {rejected:?}, held {set}, certain {certain}, in flight {calls:?}")
 }

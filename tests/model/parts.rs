@@ -1,7 +1,9 @@
 //! The function's dependencies in the model: every call asks the script and waits.
 
+use super::configuration::Records;
 use super::scene::{TaskNo, config, message_of, number_of, only, task, timestamp};
 use super::script::{Answer, EcsFault, Request, SharedScript, Subject, Told};
+use super::store::ScriptedStore;
 use async_trait::async_trait;
 use ecs_sim::doubles::no_services::NoServiceRecords;
 use ecs_sim::doubles::parts::parts;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
-use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
+use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn};
 use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
@@ -21,14 +23,11 @@ use taskhold::ecs::{
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, ReceivedDeadLetter};
 use taskhold::lambda::function::{Function, Parts};
 use taskhold::outbox::DeliveryError;
-use taskhold::store::error::StoreError;
-use taskhold::store::{Store, StorePages, Stored, Versioned};
-use taskhold::task::record::TaskRecord;
 
 /// The real function on a script. It has no queue to send rechecks to: the model has them come at any moment.
-pub(crate) fn function(script: &SharedScript, linger: SignedDuration) -> Function {
+pub(crate) fn function(script: &SharedScript, records: Records, linger: SignedDuration) -> Function {
     Function::new(Parts {
-        task_records: Arc::new(ScriptedStore(script.clone())),
+        task_records: Arc::new(ScriptedStore { script: script.clone(), records }),
         service_records: Arc::new(NoServiceRecords),
         dead_letters: Some(Arc::new(ScriptedParking(script.clone()))),
         ..parts(Arc::new(ScriptedEcs(script.clone())), Arc::new(script.clone()), Config { linger, ..config().clone() })
@@ -44,55 +43,6 @@ impl Clock for SharedScript {
     /// The model's clock cannot resolve milliseconds, but other steps can interleave here.
     async fn sleep(&self, _: Duration) {
         self.ask(Subject::Pause, Request::Pause).await;
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct ScriptedStore(SharedScript);
-
-fn failed() -> StoreError {
-    StoreError::Unexpected("connection reset".to_owned())
-}
-
-#[async_trait]
-impl Store<TaskRecord> for ScriptedStore {
-    async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
-        let number = number_of(&task.id);
-        match self.0.ask(Subject::Task(number), Request::Load(number)).await {
-            Answer::Loaded(Some(record)) => Ok(Versioned { record, version: self.0.give_version(number) }),
-            Answer::Loaded(None) => {
-                Ok(Versioned { record: TaskRecord::default(), version: self.0.give_no_version(number) })
-            }
-            Answer::StoreFails => Err(failed()),
-            other => unreachable!("a load is answered {other:?}"),
-        }
-    }
-
-    async fn put(&self, task: &Task, versioned: &Versioned<TaskRecord>, _: Timestamp) -> Result<Stored, StoreError> {
-        let number = number_of(&task.id);
-        self.0.check_version(number, versioned.version);
-        match self.0.ask(Subject::Task(number), Request::Store(number, versioned.record.clone())).await {
-            Answer::Stored => Ok(Stored::As(self.0.give_version(number))),
-            Answer::Conflict => Ok(Stored::Conflict),
-            Answer::StoreFails => Err(failed()),
-            other => unreachable!("a store is answered {other:?}"),
-        }
-    }
-}
-
-#[async_trait]
-impl StorePages<TaskRecord> for ScriptedStore {
-    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned<TaskRecord>)>, StoreError> {
-        match self.0.ask(Subject::Page, Request::Page).await {
-            Answer::Page(records) => {
-                let item = |(number, record): (TaskNo, TaskRecord)| {
-                    (task(number).clone(), Versioned { record, version: self.0.give_version(number) })
-                };
-                Ok(Page { items: records.into_iter().map(item).collect(), next_token: None })
-            }
-            Answer::StoreFails => Err(failed()),
-            other => unreachable!("a page is answered {other:?}"),
-        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! The conditions that must hold in every state.
 
+use super::configuration::Records;
+use super::harm::Harm;
 use super::protocol::Protocol;
-use super::scene::{Message, Moment, TaskNo, only};
-use super::state::{Harm, State, TaskState};
+use super::scene::{JobWriter, Message, Moment, TaskNo, only};
+use super::state::{State, TaskState};
 use std::sync::atomic::Ordering;
 use taskhold::lambda::job_message::JobMessageType;
 use taskhold::task::minutes::GRANT_TOLERANCE;
@@ -13,7 +15,11 @@ pub(crate) const IDLE_IS_UNPROTECTED: &str = "when all is quiet a task whose job
 
 pub(crate) const FOREIGN_STAYS: &str = "protection that another writer had set before the read stays";
 pub(crate) const ONLY_AN_END_RELEASES: &str = "a job without an end keeps the protection of its lifetime";
-
+pub(crate) const AGENT_IS_ONLY_WRITER: &str = "no call is made for a job for which the task protects itself";
+pub(crate) const NEVER_SHORTER_THAN_AGENT: &str = "no call asks for less time than a worker has reported";
+pub(crate) const AGENT_JOBS_KEEP: &str = "nothing is released while a job lives for which the task protects itself";
+pub(crate) const REJECTED_IS_REMEMBERED: &str = "a rejected start is remembered until its job ends";
+pub(crate) const SWEEP_REPAIRS: &str = "after a sweep every busy task is protected or its refusal is recorded";
 pub(crate) const LINGERS: &str = "a task keeps its protection for the linger";
 
 /// A condition that must hold in every state.
@@ -26,15 +32,20 @@ const fn promise(name: &'static str, holds: fn(&Protocol, &State) -> bool) -> Pr
     Promise { name, holds }
 }
 
-const PROMISES: [Promise; 9] = [
+const PROMISES: [Promise; 14] = [
     promise(BUSY_IS_PROTECTED, busy_tasks_are_protected),
     promise(NOTHING_IS_LOST, nothing_is_lost),
     promise(IDLE_IS_UNPROTECTED, idle_tasks_end_unprotected),
-    promise("nothing is dead-lettered", nothing_is_dead_lettered),
+    promise("nothing is dead-lettered except starts without room", nothing_else_is_dead_lettered),
     promise("every message ends in time", everything_ends),
-    promise(FOREIGN_STAYS, |_, state| state.tasks.iter().all(|task| task.harm != Harm::ForeignCleared)),
-    promise(ONLY_AN_END_RELEASES, |_, state| state.tasks.iter().all(|task| task.harm != Harm::ReleasedWithoutAnEnd)),
-    promise(LINGERS, |_, state| state.tasks.iter().all(|task| task.harm != Harm::ReleasedEarly)),
+    promise(FOREIGN_STAYS, |_, state| is_free_of(state, Harm::ForeignCleared)),
+    promise(ONLY_AN_END_RELEASES, |_, state| is_free_of(state, Harm::ReleasedWithoutAnEnd)),
+    promise(AGENT_IS_ONLY_WRITER, |_, state| is_free_of(state, Harm::CalledForAgent)),
+    promise(NEVER_SHORTER_THAN_AGENT, |_, state| is_free_of(state, Harm::ShorterThanAgent)),
+    promise(AGENT_JOBS_KEEP, |_, state| is_free_of(state, Harm::ReleasedBesideAgent)),
+    promise(REJECTED_IS_REMEMBERED, rejected_starts_are_remembered),
+    promise(SWEEP_REPAIRS, |_, state| is_free_of(state, Harm::LeftUnprotected)),
+    promise(LINGERS, |_, state| is_free_of(state, Harm::ReleasedEarly)),
     promise("no task is protected longer than its jobs asked", nothing_is_held_too_long),
 ];
 
@@ -65,8 +76,12 @@ fn everything_ends(protocol: &Protocol, state: &State) -> bool {
     state.now <= protocol.configuration.ends_within_s()
 }
 
-fn tolerance_s() -> Moment {
+pub(crate) fn tolerance_s() -> Moment {
     Moment::try_from(GRANT_TOLERANCE.as_secs()).expect("seconds")
+}
+
+fn is_free_of(state: &State, harm: Harm) -> bool {
+    state.tasks.iter().all(|task| task.harm != harm)
 }
 
 /// Which messages count.
@@ -80,35 +95,38 @@ pub(crate) enum Acknowledged {
 }
 
 impl Protocol {
-    fn messages(&self) -> impl Iterator<Item = (usize, &Message)> {
+    pub(crate) fn messages(&self) -> impl Iterator<Item = (usize, &Message)> {
         self.configuration.messages.iter().enumerate()
     }
 
-    /// The latest end of the task's jobs that are acknowledged and whose finish has not been sent.
+    pub(crate) fn is_finish_sent(&self, state: &State, job: &str) -> bool {
+        self.messages().any(|(number, message)| {
+            message.job == job && message.message_type == JobMessageType::Finished && state.queue[number].is_sent
+        })
+    }
+
+    /// The latest end of the task's jobs that the function protects, that are acknowledged and whose finish has not been
+    /// sent.
     pub(crate) fn promised_until(&self, state: &State, task: TaskNo) -> Option<Moment> {
         self.unfinished_ends(state, task, Acknowledged::AtAnyTime).max()
     }
 
-    /// The ends of the task's jobs that are acknowledged and whose finish has not been sent.
+    /// The ends of these jobs.
     pub(crate) fn unfinished_ends(
         &self,
         state: &State,
         task: TaskNo,
         when: Acknowledged,
     ) -> impl Iterator<Item = Moment> {
-        let finish_sent = |job: &str| {
-            self.messages().any(|(number, message)| {
-                message.job == job && message.message_type == JobMessageType::Finished && state.queue[number].is_sent
-            })
-        };
         let of_task = self.messages().filter(move |(_, message)| message.task == task);
+        let of_task = of_task.filter(|(_, message)| message.writer == JobWriter::Function);
         let acknowledged = of_task.filter(|(number, _)| {
             let message = &state.queue[*number];
             let counts = when == Acknowledged::AtAnyTime || !message.is_late;
             message.is_deleted && !message.is_dead_lettered && counts
         });
         let ends = acknowledged.filter_map(|(_, message)| Some((message.job, message.end()?)));
-        let ends: Vec<Moment> = ends.filter(|(job, _)| !finish_sent(job)).map(|(_, end)| end).collect();
+        let ends: Vec<Moment> = ends.filter(|(job, _)| !self.is_finish_sent(state, job)).map(|(_, end)| end).collect();
         ends.into_iter()
     }
 
@@ -118,11 +136,12 @@ impl Protocol {
 }
 
 /// Once a message that starts a job is acknowledged as done, ECS protects the task until the job's finish is sent
-/// or its end passes. This holds at every moment, not only when the model is quiet.
+/// or its end passes. This holds at every moment, not only when the model is quiet. If the worker takes the protection
+/// away, the next sweep repairs it ([`SWEEP_REPAIRS`]).
 fn busy_tasks_are_protected(protocol: &Protocol, state: &State) -> bool {
     protocol.numbered_tasks(state).all(|(number, task)| {
         let needed = protocol.promised_until(state, number).map(|until| until - tolerance_s());
-        needed.is_none_or(|needed| state.now >= needed || task.protected_until >= needed)
+        needed.is_none_or(|needed| state.now >= needed || task.protected_until >= needed || task.is_taken_away)
     })
 }
 
@@ -138,11 +157,26 @@ fn nothing_is_lost(protocol: &Protocol, state: &State) -> bool {
 }
 
 /// No message of the model is malformed or received too often.
-fn nothing_is_dead_lettered(_: &Protocol, state: &State) -> bool {
-    state.queue.iter().all(|message| !message.is_dead_lettered)
+fn nothing_else_is_dead_lettered(protocol: &Protocol, state: &State) -> bool {
+    let may_lack_room = |message: &Message| {
+        protocol.configuration.records == Records::OneLiveJob && message.message_type != JobMessageType::Finished
+    };
+    protocol.messages().all(|(number, message)| !state.queue[number].is_dead_lettered || may_lack_room(message))
 }
 
-/// Jobs without a finish are left to the sweep, and so are lingering tasks whose recheck is lost. `everything_ends` checks that their protection ends.
+fn rejected_starts_are_remembered(protocol: &Protocol, state: &State) -> bool {
+    protocol.messages().all(|(number, message)| {
+        let is_remembered = || {
+            let record = state.tasks[usize::from(message.task)].record.map(|record| protocol.function.record(record));
+            record.is_some_and(|known| (known.known | known.rejected) & only(number) != 0)
+        };
+        let lives = message.end().is_some_and(|end| end > state.now);
+        !state.queue[number].is_dead_lettered || !lives || is_remembered()
+    })
+}
+
+/// Jobs without a finish are left to the sweep, and so are lingering tasks whose recheck is lost. `everything_ends`
+/// checks that their protection ends.
 fn idle_tasks_end_unprotected(protocol: &Protocol, state: &State) -> bool {
     let is_finish = |message: &Message| message.message_type == JobMessageType::Finished;
     let has_finish = |job: &str| protocol.messages().any(|(_, message)| message.job == job && is_finish(message));

@@ -1,12 +1,14 @@
 //! The model as the checker sees it.
 
 use super::actions::{Action, Happens};
-use super::configuration::{Configuration, NOTHING};
+use super::configuration::Configuration;
 use super::function::Function;
+use super::harm::Harm;
+use super::left::NOTHING;
 use super::promises::{EVERY_PROMISE_IS_KEPT, Promise, every_promise_is_kept, promises};
 use super::scene::{Message, Moment, Set, VISIBILITY_TIMEOUT_S, members, only};
 use super::sights::{EVERYTHING_IS_SEEN, Sight, everything_is_seen, sights};
-use super::state::{Harm, MessageState, State, TaskState, Writer};
+use super::state::{MessageState, State, TaskState, Writer};
 use stateright::{Model, Property};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -76,8 +78,14 @@ impl Protocol {
     }
 }
 
-const UNTOUCHED: TaskState =
-    TaskState { record: None, protected_until: 0, set_at: 0, writer: Writer::Function, harm: Harm::None };
+const UNTOUCHED: TaskState = TaskState {
+    record: None,
+    protected_until: 0,
+    set_at: 0,
+    writer: Writer::Function,
+    is_taken_away: false,
+    harm: Harm::None,
+};
 
 impl Model for Protocol {
     type State = State;
@@ -87,10 +95,11 @@ impl Model for Protocol {
         let Configuration { tasks, messages, carried_out, left, .. } = &self.configuration;
         let mut state = State {
             now: 0,
-            tasks: vec![UNTOUCHED; usize::from(*tasks)],
+            tasks: (0..*tasks).map(|number| self.protected_by_agent(number, UNTOUCHED)).collect(),
             queue: vec![MessageState::default(); messages.len()],
             running: Vec::new(),
             late: Vec::new(),
+            is_swept_alone: false,
             left: NOTHING,
         };
         for message in members(*carried_out) {

@@ -40,21 +40,44 @@ pub(crate) struct Message {
     pub(crate) job: &'static str,
     /// The declared duration. All messages carry the time at which the model starts, so this is also the job's end.
     pub(crate) minutes: Option<u32>,
+    pub(crate) writer: JobWriter,
+}
+
+/// Who protects the task for a job, according to its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JobWriter {
+    /// The function.
+    Function,
+    /// The task itself, until the job's declared end.
+    Agent,
+    /// The task itself, and ECS has refused it.
+    RefusedAgent,
 }
 
 /// `job.started` with this duration.
 pub(crate) fn started(task: TaskNo, job: &'static str, minutes: u32) -> Message {
-    Message { message_type: JobMessageType::Started, task, job, minutes: Some(minutes) }
+    let (message_type, minutes) = (JobMessageType::Started, Some(minutes));
+    Message { message_type, task, job, minutes, writer: JobWriter::Function }
+}
+
+/// `job.started` of a job for which the task has protected itself until its end.
+pub(crate) fn started_by_agent(task: TaskNo, job: &'static str, minutes: u32) -> Message {
+    Message { writer: JobWriter::Agent, ..started(task, job, minutes) }
+}
+
+/// `job.started` of a job for which the task could not protect itself.
+pub(crate) fn started_unprotected(task: TaskNo, job: &'static str, minutes: u32) -> Message {
+    Message { writer: JobWriter::RefusedAgent, ..started(task, job, minutes) }
 }
 
 /// `job.finished`
 pub(crate) fn finished(task: TaskNo, job: &'static str) -> Message {
-    Message { message_type: JobMessageType::Finished, task, job, minutes: None }
+    Message { message_type: JobMessageType::Finished, minutes: None, ..started(task, job, 0) }
 }
 
 /// `job.heartbeat` that moves the job's end to this many minutes.
 pub(crate) fn heartbeat(task: TaskNo, job: &'static str, minutes: u32) -> Message {
-    Message { message_type: JobMessageType::Heartbeat, task, job, minutes: Some(minutes) }
+    Message { message_type: JobMessageType::Heartbeat, ..started(task, job, minutes) }
 }
 
 impl Message {
@@ -69,6 +92,15 @@ impl Message {
         });
         if let Some(minutes) = self.minutes {
             body["maxDurationMinutes"] = json!(minutes);
+        }
+        match (self.writer, self.end()) {
+            (JobWriter::Agent, Some(end)) => {
+                body["protection"] = json!({"by": "agent", "until": timestamp(end).to_string()});
+            }
+            (JobWriter::RefusedAgent, _) => {
+                body["protection"] = json!({"by": "agent", "refused": {"reason": "DEPLOYMENT_BLOCKED"}});
+            }
+            (JobWriter::Agent, None) | (JobWriter::Function, _) => {}
         }
         body
     }

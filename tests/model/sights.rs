@@ -1,7 +1,7 @@
 //! States that a configuration must reach. Without them, unbroken promises would prove little.
 
 use super::protocol::Protocol;
-use super::scene::{TaskNo, Work, only, timestamp};
+use super::scene::{Message, TaskNo, Work, only, timestamp};
 use super::script::Request;
 use super::state::{Invocation, Sent, State, TaskState, Writer};
 use std::sync::PoisonError;
@@ -33,6 +33,12 @@ pub(crate) const PART_OF_A_BATCH: &str = "of one batch a message is done and ano
 pub(crate) const OUTLIVED_AND_KEPT: &str = "a job has outlived its time and keeps its protection";
 pub(crate) const FOREIGN_IS_KEPT: &str = "a release was not sent because another writer protects the task";
 pub(crate) const BETWEEN_READ_AND_CALL: &str = "another writer acts between a read and the release that follows";
+pub(crate) const LOSS_IS_NOTED: &str = "the state store says that another writer took protection away";
+pub(crate) const REPAIRED: &str = "protection that another writer took away is there again";
+pub(crate) const REJECTED: &str = "a start is rejected because the record has no room";
+pub(crate) const ADMITTED: &str = "a job whose start was rejected is recorded";
+pub(crate) const TWO_WRITERS: &str = "a task has live jobs of the function and of the agent";
+pub(crate) const AGENT_JOB_IS_REFUSED: &str = "a worker has reported that the agent was refused";
 pub(crate) const SWEEP_ACTS: &str = "a sweep has found something to do";
 pub(crate) const THREE_AT_ONCE: &str = "three invocations have calls under way";
 
@@ -47,7 +53,7 @@ const fn sight(name: &'static str, is_seen: fn(&Protocol, &State) -> bool) -> Si
     Sight { name, is_seen }
 }
 
-const SIGHTS: [Sight; 21] = [
+const SIGHTS: [Sight; 27] = [
     sight(QUIET, |_, state| state.is_quiet()),
     sight(QUIET_AND_BUSY, is_quiet_and_busy),
     sight(LOST_COMPARISON, a_comparison_is_lost),
@@ -67,6 +73,12 @@ const SIGHTS: [Sight; 21] = [
     sight(OUTLIVED_AND_KEPT, a_job_is_outlived_and_kept),
     sight(FOREIGN_IS_KEPT, |protocol, state| protocol.records(state).any(|record| record.protection.foreign.is_some())),
     sight(BETWEEN_READ_AND_CALL, |_, state| state.tasks.iter().any(|task| task.writer == Writer::AgentTooLate)),
+    sight(LOSS_IS_NOTED, |protocol, state| protocol.records(state).any(|record| record.protection.lost.is_some())),
+    sight(REPAIRED, a_loss_is_repaired),
+    sight(REJECTED, |protocol, state| protocol.records(state).any(|record| record.rejected.is_some())),
+    sight(ADMITTED, a_rejected_job_is_recorded),
+    sight(TWO_WRITERS, a_task_has_two_writers),
+    sight(AGENT_JOB_IS_REFUSED, an_agent_was_refused),
     sight(SWEEP_ACTS, a_sweep_acts),
     sight(THREE_AT_ONCE, |protocol, state| calling(protocol, state).count() == 3),
 ];
@@ -228,6 +240,39 @@ fn a_batch_ends_in_parts(protocol: &Protocol, state: &State) -> bool {
         let run = protocol.function.run(invocation.run);
         run.ended.is_some_and(|ended| ended.retried != 0 && ended.retried != run.work.batch())
     })
+}
+
+/// The call of a sweep has taken effect for a busy task.
+fn a_loss_is_repaired(protocol: &Protocol, state: &State) -> bool {
+    let is_lost = |number: TaskNo| {
+        let record = state.tasks[usize::from(number)].record.map(|record| protocol.function.record(record));
+        record.is_some_and(|known| known.record.protection.lost.is_some())
+    };
+    let is_repaired = |(number, task): (TaskNo, &TaskState)| {
+        is_lost(number) && !task.is_taken_away && !protocol.is_bare(state, number) && task.protected_until > 0
+    };
+    protocol.numbered_tasks(state).any(is_repaired)
+}
+
+fn a_rejected_job_is_recorded(protocol: &Protocol, state: &State) -> bool {
+    let is_recorded = |(number, message): (usize, &Message)| {
+        let record = state.tasks[usize::from(message.task)].record.map(|record| protocol.function.record(record));
+        let is_known = record.is_some_and(|known| known.known & !known.rejected & only(number) != 0);
+        state.queue[number].is_dead_lettered && is_known
+    };
+    protocol.messages().any(is_recorded)
+}
+
+fn a_task_has_two_writers(protocol: &Protocol, state: &State) -> bool {
+    let now = timestamp(state.now);
+    protocol.records(state).any(|record| {
+        let mut live = record.jobs.values().filter(|job| job.lives_until(now).is_some());
+        record.wanted_until(now).is_some() && live.any(|job| job.is_protected_by_agent())
+    })
+}
+
+fn an_agent_was_refused(protocol: &Protocol, state: &State) -> bool {
+    protocol.records(state).any(|record| record.jobs.values().any(|job| job.agent_refused_at().is_some()))
 }
 
 fn a_sweep_acts(protocol: &Protocol, state: &State) -> bool {

@@ -1,8 +1,9 @@
 //! A state of the model: the contents of the state store, ECS, the queue and every invocation, and the requests in
 //! flight between them.
 
-use super::configuration::Left;
 use super::function::{EntryNo, RunNo};
+use super::harm::Harm;
+use super::left::Left;
 use super::scene::{Moment, Set, TaskNo};
 use super::script::{Subject, Told};
 
@@ -16,6 +17,8 @@ pub(crate) struct State {
     pub(crate) running: Vec<Invocation>,
     /// Calls of invocations that have ended. Sorted.
     pub(crate) late: Vec<LateCall>,
+    /// A scheduled sweep is running, and nothing else has happened since it began.
+    pub(crate) is_swept_alone: bool,
     pub(crate) left: Left,
 }
 
@@ -30,7 +33,9 @@ pub(crate) struct TaskState {
     pub(crate) set_at: Moment,
     /// The writer of that protection.
     pub(crate) writer: Writer,
-    /// What a release has broken.
+    /// Whether the worker has shortened or cleared the protection, and the function has not set it since.
+    pub(crate) is_taken_away: bool,
+    /// What the function has broken.
     pub(crate) harm: Harm,
 }
 
@@ -43,18 +48,6 @@ pub(crate) enum Writer {
     Agent,
     /// The worker, between the function's read and its call.
     AgentTooLate,
-}
-
-/// What a release has broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Harm {
-    None,
-    /// It cleared protection that the worker had set before the function read it.
-    ForeignCleared,
-    /// It cleared protection of a job that has reported no end.
-    ReleasedWithoutAnEnd,
-    /// It cleared protection within the linger.
-    ReleasedEarly,
 }
 
 impl TaskState {

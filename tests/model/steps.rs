@@ -1,10 +1,11 @@
 //! The effect of each step.
 
 use super::actions::{Action, Happens};
-use super::configuration::{Sabotage, Stores};
+use super::configuration::Stores;
 use super::effects::late_calls;
 use super::function::{EntryNo, Event, Run, Start};
 use super::protocol::Protocol;
+use super::sabotage::Sabotage;
 use super::scene::{SWEEP_EVERY_S, Set, TaskNo, VISIBILITY_TIMEOUT_S, Work, members, only};
 use super::script::{Answer, EcsFault, Request, Subject, Told};
 use super::state::{Invocation, LateCall, Sent, State};
@@ -13,6 +14,11 @@ impl Protocol {
     /// The state after one of the actions that it allows.
     pub(crate) fn after(&self, before: &State, action: Action) -> State {
         let mut state = before.clone();
+        state.is_swept_alone &= match action {
+            Action::Request(.., happens) => !happens.is_fault(),
+            Action::Respond(_) => true,
+            _ => false,
+        };
         match action {
             Action::Deliver(batch) => self.deliver(&mut state, batch),
             Action::Command(work) => {
@@ -29,9 +35,9 @@ impl Protocol {
                 state.left.crashes -= 1;
                 self.crash(&mut state, at);
             }
-            Action::Agent(task) => {
+            Action::Agent(task, call) => {
                 state.left.agents -= 1;
-                self.agent_protects(&mut state, task);
+                self.call_agent(&mut state, task, call);
             }
             Action::LateEffect(at) => {
                 let LateCall { task, minutes, .. } = state.late.remove(at);
@@ -47,6 +53,7 @@ impl Protocol {
                 let to = state.now + SWEEP_EVERY_S;
                 self.pass(&mut state, to);
                 self.begin(&mut state, Work::Sweep);
+                state.is_swept_alone = true;
             }
         }
         state.running.sort_unstable();
