@@ -73,8 +73,8 @@ impl Function {
         let tasks: Vec<Task> = gathered.changes.iter().map(|change| change.task.clone()).collect();
         let states = self.services.tasks.reconcile(gathered.changes, budget).await;
         let carried_out = || tasks.iter().zip(&states);
-        self.services.process_results(carried_out(), budget).await;
         let unscheduled = self.schedule_releases(&gathered.pending, &tasks, &states, budget).await;
+        self.services.process_results(carried_out(), budget).await;
         let unreported = self.services.tasks.report_interruptions(carried_out()).await;
         unobserved.extend(unreported.into_iter().map(|one| (gathered.places[&one.task], one.failure)));
         // After the jobs: a task that needs protection waits for nothing else.

@@ -231,7 +231,8 @@ impl ServiceReconciler {
             return;
         }
         let service = &snapshot.service.arn;
-        let is_ours = |task: &TaskSnapshot| matches!(&task.jobs, Jobs::Known(jobs) if !jobs.is_empty());
+        let has_jobs = |task: &TaskSnapshot| matches!(&task.jobs, Jobs::Known(jobs) if !jobs.is_empty());
+        let is_ours = |task: &TaskSnapshot| has_jobs(task) || task.lingers_until.is_some();
         let unmarked = snapshot.protected().filter(|(task, _)| is_ours(task) && !task.is_awaited);
         let tasks: Vec<Task> = unmarked.map(|(task, _)| service.task(&task.id)).collect();
         self.record_service(service, &tasks, Awaited::Yes).await;

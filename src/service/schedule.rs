@@ -196,7 +196,7 @@ fn retry_moments(diagnosis: &Diagnosis) -> impl Iterator<Item = Timestamp> {
         .blocking_tasks
         .iter()
         .filter(move |_| has_refused)
-        .map(|blocking_task| after(blocking_task.protected_until, OVER));
+        .map(|blocking_task| after(blocking_task.lingers_until.unwrap_or(blocking_task.protected_until), OVER));
     let renewals = diagnosis.refused_tasks.iter().filter_map(|refused_task| refused_task.protected_until);
     expiries.chain(renewals.filter_map(|until| until.checked_sub(LAST_CALL).ok()))
 }

@@ -38,7 +38,7 @@ impl TaskRecord {
     /// Until when the task keeps its protection although it is idle: the end of the linger, or the expiry of the
     /// protection if that is earlier. `None` if it is busy, or if nothing delays its release.
     pub fn lingering_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let until = self.lingers_until.as_deref().copied().filter(|until| *until > now && self.stopped_at.is_none())?;
+        let until = self.end_of_linger().filter(|until| *until > now)?;
         let expiry = self.protection.may_have_set().map(|own| own.latest).max().filter(|expiry| *expiry > now)?;
         (!self.is_busy(now)).then(|| until.min(expiry))
     }
@@ -46,9 +46,15 @@ impl TaskRecord {
     /// When the idle task is to be released because it lingers, even if that moment has just passed. `None` if its
     /// protection expires before, or is not there any more.
     pub fn release_due_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let due = self.lingers_until.as_deref().copied().filter(|_| self.stopped_at.is_none() && !self.is_busy(now))?;
+        let due = self.end_of_linger().filter(|_| !self.is_busy(now))?;
         let expiry = self.protection.may_have_set().map(|own| own.latest).max()?;
         (due < expiry).then_some(due)
+    }
+
+    /// A task whose release refused tasks wait for does not linger: their jobs run without protection meanwhile.
+    fn end_of_linger(&self) -> Option<Timestamp> {
+        let is_awaited = self.membership.as_ref().is_some_and(|membership| membership.is_awaited);
+        self.lingers_until.as_deref().copied().filter(|_| !is_awaited && self.stopped_at.is_none())
     }
 }
 
@@ -58,6 +64,7 @@ mod tests {
     use crate::task::attention::{Attention, attention};
     use crate::task::plan::{Decision, KeepReason, decide_protection};
     use crate::task::protection::{CallResult, ProtectionRequest};
+    use crate::task::record::Membership;
 
     const LINGER: SignedDuration = SignedDuration::from_secs(15);
 
@@ -134,7 +141,15 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_starts_within_the_linger_ends_the_matter() {
+    fn a_task_whose_release_refused_tasks_wait_for_does_not_linger() {
+        let mut record = idle_and_protected_until(3600);
+        record.membership = Some(Box::new(Membership { service: "web".to_owned(), is_awaited: true }));
+        assert_eq!((record.lingering_until(at(102)), record.release_due_at(at(102))), (None, None));
+        assert_eq!(decide_protection(&record, at(102)), Decision::Request(ProtectionRequest::Clear));
+    }
+
+    #[test]
+    fn a_job_that_starts_within_the_linger_ends_it() {
         let mut record = idle_and_protected_until(3600);
         report(&mut record, "next", until(1800), 110);
         assert_eq!((record.lingering_until(at(111)), record.release_due_at(at(111))), (None, None));

@@ -1,7 +1,7 @@
 //! Schedules the release of tasks that linger after their last job: a recheck arrives when the linger has passed.
 //!
-//! The message that reports the finish is done when its recheck is on its way. A crash in between leaves a recheck too
-//! many, and never one too few. If the recheck is lost nevertheless, the next sweep releases the task.
+//! The message that reports the finish is done when SQS has accepted its recheck. A crash before that leaves the finish to
+//! be redelivered, which sends the recheck. If the recheck is lost nevertheless, the next sweep releases the task.
 
 use crate::budget::Budget;
 use crate::ecs::arn::Task;
