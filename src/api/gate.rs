@@ -219,7 +219,7 @@ pub fn gate_state(until: GateCondition, snapshot: &ServiceSnapshot, policy: &Dia
     let deployment = snapshot.service_deployment.as_ref();
     let hooks_end = deployment.and_then(|deployment| deployment.hooks_end(policy.function.as_deref()));
     let deadline = deadline.map(|deadline| deadline.at).into_iter().chain(hooks_end).min();
-    let deadline = match snapshot.gaps.is_empty() {
+    let deadline = match snapshot.gaps.is_empty() && snapshot.deployment_failure.is_none() {
         true => GateDeadline::Read(deadline),
         false => GateDeadline::Partly(deadline),
     };

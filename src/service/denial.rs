@@ -1,5 +1,6 @@
 //! Warns once that the function's role lacks a permission.
 
+use crate::ecs::error::EcsError;
 use crate::service::snapshot::ServiceSnapshot;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::warn;
@@ -12,7 +13,7 @@ pub struct DenialWarning(AtomicBool);
 impl DenialWarning {
     /// Warns if a read of the snapshot was denied, unless this instance has warned already.
     pub(crate) fn warn_once(&self, snapshot: &ServiceSnapshot) {
-        let Some(denied) = &snapshot.denied else { return };
+        let Some(denied @ EcsError::AccessDenied(_)) = &snapshot.deployment_failure else { return };
         if !self.0.swap(true, Ordering::Relaxed) {
             let service = &snapshot.service.arn;
             warn!(%service, failure = %denied, "the function's role lacks ecs:DescribeServiceDeployments");

@@ -31,8 +31,8 @@ pub struct ServiceSnapshot {
     pub service: Service,
     /// The service deployment of the rollout in progress, if it was read.
     pub service_deployment: Option<ServiceDeployment>,
-    /// ECS's answer, if the function's role may not read service deployments: the stack is of an older version.
-    pub denied: Option<EcsError>,
+    /// Why the service deployment could not be read. A rolling deployment is judged without it, so this is no gap.
+    pub deployment_failure: Option<EcsError>,
     /// Its tasks with desired status `RUNNING`, in the order of ECS.
     pub tasks: Vec<TaskSnapshot>,
     /// Reads that failed. Empty if the snapshot is complete.
@@ -61,7 +61,7 @@ impl ServiceSnapshot {
             at,
             service,
             service_deployment: None,
-            denied: None,
+            deployment_failure: None,
             tasks: Vec::new(),
             gaps: Vec::new(),
             lost: Vec::new(),

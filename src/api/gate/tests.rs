@@ -235,6 +235,13 @@ fn a_gate_ends_before_the_time_of_its_hook() {
 }
 
 #[test]
+fn the_time_out_of_a_hook_is_remembered_when_the_service_deployment_cannot_be_read() {
+    let snapshot = ServiceSnapshot { deployment_failure: Some(EcsError::Throttled), ..deploying(task(60, Some)) };
+    let found = found(GateCondition::NoLiveJobs, &snapshot).deadline;
+    assert!(matches!(found, GateDeadline::Partly(Some(_))), "{found:?}");
+}
+
+#[test]
 fn a_deployment_is_not_late_because_jobs_could_not_be_read() {
     let unread = TaskSnapshot { jobs: Jobs::Unread, ..task(900, Some) };
     let gaps = vec![Gap::Jobs(StoreError::Unexpected("no answer".to_owned()))];

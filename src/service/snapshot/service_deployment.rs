@@ -28,10 +28,11 @@ pub(super) async fn add_service_deployment(ecs: &dyn ServiceReads, snapshot: &mu
             .gaps
             .push(Gap::ServiceDeployment(EcsError::Server("DescribeServices names no service deployment".to_owned()))),
         Err(error) => {
-            match error {
-                EcsError::AccessDenied(_) => snapshot.denied = Some(error.clone()),
-                _ => warn!(service = %snapshot.service.arn, failure = %error, "could not read the service deployment"),
+            // Of a permission that the role lacks, `DenialWarning` warns once.
+            if !matches!(error, EcsError::AccessDenied(_)) {
+                warn!(service = %snapshot.service.arn, failure = %error, "could not read the service deployment");
             }
+            snapshot.deployment_failure = Some(error.clone());
             if shifts_traffic {
                 snapshot.gaps.push(Gap::ServiceDeployment(error));
             }
