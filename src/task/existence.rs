@@ -99,7 +99,9 @@ impl Reconcile<'_> {
         let mut existence = HashMap::new();
         for (cluster, ids) in by_cluster {
             for ids in ids.chunks(TASKS_PER_READ_MAX) {
-                self.lookups.keep(self.clock).await;
+                if !self.time_is_short() {
+                    self.lookups.keep(self.clock).await;
+                }
                 let known: Option<BTreeSet<TaskId>> = match self.time_is_short() {
                     true => None,
                     false => match self.ecs.describe_tasks(&cluster, ids).await {

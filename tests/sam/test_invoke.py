@@ -22,6 +22,7 @@ BATCHES = [
     "sqs-eventbridge-in-body.json",
     "sqs-fifo-job-messages.json",
     "sqs-recheck.json",
+    "sqs-recheck-task.json",
     "sqs-job-finished.json",
     "sqs-job-heartbeat.json",
     "sqs-sns-envelope.json",
