@@ -1,5 +1,5 @@
 //! What learned durations are worth for `deployment-at-risk`: precision and recall over drawn jobs, asserted and printed:
-//! `cargo test --test all -- --nocapture at_risk::`. docs/alerts.md has the table.
+//! `cargo test -p taskhold-tests -- --nocapture at_risk::`. docs/alerts.md has the table.
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};

@@ -1,4 +1,4 @@
-//! The numbers of calls that the documentation promises, asserted and printed: `cargo test --test all -- --nocapture
+//! The numbers of calls that the documentation promises, asserted and printed: `cargo test -p taskhold-tests -- --nocapture
 //! figures::`.
 //!
 //! The handler runs on an ECS that grants and counts protection calls. Nothing here depends on the machine.

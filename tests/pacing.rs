@@ -1,6 +1,6 @@
 //! The pace of protection calls, on an ECS with the token bucket that AWS describes (aws-facts "ECS: the protection
 //! API") and a state store, both with latency. Time is simulated, so nothing depends on the machine. `cargo test
-//! --test all -- --nocapture pacing::` prints the results.
+//! -p taskhold-tests -- --nocapture pacing::` prints the results.
 
 use async_trait::async_trait;
 use ecs_sim::doubles::parts::parts;

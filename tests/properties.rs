@@ -1,6 +1,6 @@
 //! Properties: statements about all inputs, tested on several hundred of them, drawn from a seed.
 //!
-//! `PROPTEST_CASES=20000 cargo test --test all properties::` tests more inputs, `PROPTEST_RNG_SEED=7` tests others.
+//! `PROPTEST_CASES=20000 cargo test -p taskhold-tests properties::` tests more inputs, `PROPTEST_RNG_SEED=7` tests others.
 //! Without these variables, a run is the same on every machine. A failing input is shrunk, printed, and recorded in
 //! `tests/properties/regressions.txt`; later runs test it first.
 

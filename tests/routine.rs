@@ -124,7 +124,7 @@ fn long_routine_of_two_hundred_services_raises_no_alert() {
     sends_no_alert(&figures);
 }
 
-/// 1.7 million reconciles: `cargo test --test all -- --ignored --nocapture routine::as_deployed`.
+/// 1.7 million reconciles: `cargo test -p taskhold-tests -- --ignored --nocapture routine::as_deployed`.
 #[test]
 #[ignore = "a quarter of an hour in a debug build"]
 fn a_month_of_routine_as_deployed_raises_no_alert() {

@@ -5,7 +5,7 @@
 //! The real [`taskhold::lambda::function::Function`] runs on the simulated Region, throttled as ECS throttles, with a sweep
 //! every five minutes as deployed. `soak/traffic.rs` defines the traffic, `soak/weather.rs` the faults.
 //!
-//! `make soak` runs the month; `cargo test --test all soak::` runs two days with a few services.
+//! `make soak` runs the month; `cargo test -p taskhold-tests soak::` runs two days with a few services.
 
 mod days;
 mod traffic;

@@ -3,7 +3,7 @@
 //! and wherever the function dies.
 //!
 //! The real [`taskhold::lambda::function::Function`] runs on the simulated Region of ecs-sim. The tests print their figures:
-//! `cargo test --test all -- --nocapture watch::`.
+//! `cargo test -p taskhold-tests -- --nocapture watch::`.
 
 mod chain;
 pub(crate) mod counted;

@@ -60,8 +60,8 @@ pub enum KeepReason {
 /// time at once. A short protection that needs renewals would expire when it matters most, because ECS can
 /// refuse a renewal while a deployment is blocked (aws-facts "ECS: the protection API": the renewal trap). If
 /// the task has no live job and taskhold set its protection, clear it once the linger has passed, unless a job outlived
-/// its declared time: it reported no end. No request shortens a confirmed protection, because requests are sent only when the confirmed
-/// protection is too short.
+/// its declared time: it reported no end. No request shortens a confirmed protection, because requests are sent only
+/// when the confirmed protection is too short.
 pub fn decide_protection(record: &TaskRecord, now: Timestamp) -> Decision {
     let protection = &record.protection;
     if record.stopped_at.is_some() {
