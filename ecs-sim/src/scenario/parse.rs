@@ -66,13 +66,28 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
         "stop" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Stopped),
         "crash" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Crashed),
         "interrupt" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Interrupted),
+        "ecs" => ecs(&mut words)?,
+        word @ ("host" | "lambda" | "sweep" | "mute" | "lose") => surroundings(word, &mut words)?,
+        "function" => function(&mut words)?,
+        "status" => command("status", &mut words)?,
+        "preflight" => command("preflight", &mut words)?,
+        "advance" => Statement::Advance(duration(words.next("a duration")?)?),
+        "say" => Statement::Say(words.text()),
+        "expect" => Statement::Expect(expectation::read(&mut words)?),
+        other => return Err(format!("unknown statement `{other}`")),
+    };
+    words.end()?;
+    Ok(statement)
+}
+
+/// A statement about what surrounds the services: hosts, Lambda, the schedule, queues and topics.
+fn surroundings(word: &str, words: &mut Words<'_>) -> Parsed<Statement> {
+    Ok(match word {
         "host" => {
             words.literal("of")?;
             let task = words.next("a task")?.to_owned();
             words.literal("fails").map(|()| Statement::End(task, EndOfTask::HostLost))?
         }
-        "ecs" => ecs(&mut words)?,
-        "function" => function(&mut words)?,
         "lambda" => {
             words.literal("throttles")?;
             Statement::ThrottleHooks(words.number("a number of invocations")?)
@@ -84,20 +99,12 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
         "mute" if words.has("stops") => Statement::MuteStops,
         "mute" => words.literal("alerts").map(|()| Statement::MuteAlerts)?,
         "lose" if words.has("rechecks") => Statement::LoseRechecks,
-        "lose" => {
+        _ => {
             let number = words.number("a number of alerts")?;
             words.literal("alerts")?;
             Statement::LoseAlerts(number)
         }
-        "status" => command("status", &mut words)?,
-        "preflight" => command("preflight", &mut words)?,
-        "advance" => Statement::Advance(duration(words.next("a duration")?)?),
-        "say" => Statement::Say(words.text()),
-        "expect" => Statement::Expect(expectation::read(&mut words)?),
-        other => return Err(format!("unknown statement `{other}`")),
-    };
-    words.end()?;
-    Ok(statement)
+    })
 }
 
 /// A statement whose rest is a body, taken as it is.

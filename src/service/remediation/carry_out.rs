@@ -32,7 +32,7 @@ impl Outcome {
 enum CountAfter {
     /// The change may have taken effect.
     MayBeChanged,
-    /// ECS certainly did not change it.
+    /// ECS certainly did not change it, or put it back.
     AsItWas,
     /// ECS raised it to this number.
     Raised(u32),
@@ -133,7 +133,8 @@ impl ServiceReconciler {
             Ok(()) => {
                 let count = match why {
                     CountChange::Raise => CountAfter::Raised(to),
-                    CountChange::PutBack => CountAfter::MayBeChanged,
+                    // Whoever changes the count from now on is not taskhold.
+                    CountChange::PutBack => CountAfter::AsItWas,
                 };
                 Outcome::new(format!("{did} the desired count from {from} to {to}{caution}"), count)
             }
