@@ -28,6 +28,8 @@
 //! - At most two tasks, four messages for each, batches of two, and three concurrent invocations. Tasks belong to no
 //!   service, so the only effect of a refusal is that the message is redelivered.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
 mod actions;
 mod agent;
 mod breaks;
