@@ -107,7 +107,7 @@ pub enum DeferredRevisions {
 /// How often ECS repeats a service event message about protection, and the event with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MessageRepeats {
-    /// Every [`HOLD_REPEAT_MS`](super::HOLD_REPEAT_MS).
+    /// Every [`HOLD_REPEAT_MS`].
     #[default]
     TenMinutes,
     /// Every six hours, as the page on service event messages says.
