@@ -19,7 +19,7 @@ use taskhold::service::recheck::{Recheck, RecheckQueue};
 const SECOND: Millis = 1000;
 const TASKS: u32 = 30;
 
-/// Keeps what is sent, or refuses it.
+/// Keeps each recheck, or refuses it.
 #[derive(Default)]
 struct Rechecks {
     sent: Mutex<Vec<(Value, u64)>>,

@@ -191,7 +191,7 @@ ENVELOPE = {
     "another account in the envelope": with_envelope("account", "999922223333"),
     "another Region in the envelope": with_envelope("region", "eu-west-2"),
     "no account in the envelope": with_members(account=GONE),
-    "a member that nobody knows": with_envelope("replay-name", "again"),
+    "an unknown member": with_envelope("replay-name", "again"),
 }
 
 

@@ -93,7 +93,7 @@ impl ControlPlane {
         tasks.filter(|task| task.is_protected() && task.deployment.as_deref() == Some(task_set)).count()
     }
 
-    /// aws-facts: "What is not known": whether EventBridge receives this event is a variant.
+    /// aws-facts: "Open questions": whether EventBridge receives this event is a variant.
     fn emit_hold(&mut self, key: u64) {
         if self.variants.protection_event == ProtectionEvent::Sent {
             self.emit_service_action(key, ServiceAction::TasksetScaleInFailureByTaskProtection);

@@ -72,7 +72,7 @@ impl ControlPlane {
     }
 
     /// A hook has its result. One rollback wins; otherwise the deployment goes on when no hook waits any more. A
-    /// rollback goes on whatever its hooks answer (assumed).
+    /// rollback continues with any answer of its hooks (assumed).
     pub(super) fn settle_hook(&mut self, key: u64, id: &str, status: HookState, decision: HookDecision) {
         let Some(deployment) = self.service_mut(key).deployment_in_progress() else { return };
         let Some(hook) = deployment.hooks.iter_mut().find(|hook| hook.id == id) else { return };

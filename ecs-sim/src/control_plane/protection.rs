@@ -176,7 +176,7 @@ impl ControlPlane {
 
     /// Whether ECS refuses one more protection.
     ///
-    /// aws-facts: "What is not known": both when ECS refuses and whether it refuses a renewal are variants. A refusal
+    /// aws-facts: "Open questions": both when ECS refuses and whether it refuses a renewal are variants. A refusal
     /// keeps the task's present protection, and clearing protection is never refused.
     fn refuses(&self, task: &SimulatedTask) -> bool {
         if task.is_protected() && self.variants.renewal == Renewal::Granted {

@@ -139,7 +139,7 @@ impl ControlPlane {
         listed.map(|deployment| self.describe_deployment(service, deployment)).collect()
     }
 
-    /// aws-facts: "What is not known": whether deployments[] shows what a deployment that succeeded early left behind is
+    /// aws-facts: "Open questions": whether deployments[] shows what a deployment that succeeded early left behind is
     /// a variant.
     pub(super) fn is_listed(&self, deployment: &SimulatedDeployment) -> bool {
         !deployment.is_deferred || self.variants.deferred == DeferredRevisions::Listed

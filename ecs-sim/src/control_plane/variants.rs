@@ -1,7 +1,7 @@
 //! The variants: switches for the points on which AWS's documents disagree or are silent. Code that relies on one side
 //! fails under the other.
 //!
-//! aws-facts: "What is not known".
+//! aws-facts: "Open questions".
 
 use std::fmt;
 use std::str::FromStr;
@@ -143,7 +143,7 @@ pub struct Variants {
     pub rolling_pauses: RollingPauses,
     /// Whether protection is refused while a deployment is paused.
     pub paused: ProtectionWhilePaused,
-    /// What is left of old deployments after early success.
+    /// What `deployments[]` shows of old deployments after early success.
     pub deferred: DeferredRevisions,
     /// How often messages are repeated. No combination varies it: a scenario asks for it.
     pub repeats: MessageRepeats,

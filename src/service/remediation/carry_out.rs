@@ -133,7 +133,7 @@ impl ServiceReconciler {
             Ok(()) => {
                 let count = match why {
                     CountChange::Raise => CountAfter::Raised(to),
-                    // Whoever changes the count from now on is not taskhold.
+                    // A later change of the count is by another writer, such as Application Auto Scaling.
                     CountChange::PutBack => CountAfter::AsItWas,
                 };
                 Outcome::new(format!("{did} the desired count from {from} to {to}{caution}"), count)

@@ -88,7 +88,7 @@ fn update_service(service: &Service) -> String {
 }
 
 /// Sets the maximum percent and the early success, and repeats the rest of the configuration, because AWS does not say
-/// whether members that are left out keep their values (aws-facts "What is not known"). `None` if the service has
+/// whether members that are left out keep their values (aws-facts "Open questions"). `None` if the service has
 /// members that cannot be repeated.
 fn set_configuration(service: &Service, maximum_percent: u32, early: Option<&EarlySuccess>) -> Option<String> {
     let DeploymentOptions { circuit_breaker, alarms, early_success: _, others } = &service.options;
