@@ -3,9 +3,12 @@
 //! Unknown fields are tolerated; wrong types and out-of-range numbers are not. `schemas/job-message.schema.json` states
 //! the same rules for other programs, and a test compares the two.
 
-use crate::config::clusters::{Clusters, NameError};
+mod error;
+
+use crate::config::clusters::Clusters;
 use crate::ecs::PROTECTION_MINUTES_MAX;
 use crate::ecs::arn::{Task, shown};
+pub use crate::lambda::job_message::error::JobMessageError;
 use crate::lambda::job_message_fields::{JobMessageFields, MisnamedField};
 use crate::task::agent_protection::AgentProtection;
 use crate::task::job::{Job, JobKey, Labels, Reported};
@@ -80,41 +83,6 @@ pub struct ReportedJob {
     pub key: JobKey,
     /// What the message reports about it.
     pub job: Job,
-}
-
-/// The rule that a message breaks, with the field.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JobMessageError {
-    /// The body is not a JSON object.
-    #[error("the body is not a JSON object: {0}")]
-    NotAnObject(String),
-    /// The body is larger than any valid job message.
-    #[error("the body has {0} bytes; a job message has at most {1}")]
-    TooLarge(usize, usize),
-    /// A required field is missing.
-    #[error("`{0}` is missing; it must be {1}")]
-    Missing(&'static str, &'static str),
-    /// A required field is missing, and an unknown one has a similar name.
-    #[error("`{0}` is missing; it must be {1}. The message has `{2}`")]
-    Misnamed(&'static str, &'static str, String),
-    /// A field has an invalid value.
-    #[error("`{field}` is {found}; it must be {rule}")]
-    Wrong {
-        /// The name in the message, such as `maxDurationMinutes` or `labels.episode`.
-        field: Cow<'static, str>,
-        /// The value, shortened for display.
-        found: String,
-        /// The rule for the field.
-        rule: &'static str,
-    },
-    /// The task does not belong to a configured cluster.
-    #[error("`{field}`: {source}")]
-    Task {
-        /// `taskArn`, or `taskId` if no ARN was given.
-        field: &'static str,
-        /// The reason.
-        source: NameError,
-    },
 }
 
 impl JobMessageFields {

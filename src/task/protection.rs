@@ -7,16 +7,15 @@
 //! protection is the minimum of the granted end and the ends that those calls requested. Clearing counts as
 //! the earliest end. See SEMANTICS.md, "A release never leaves a live job unprotected".
 
-use crate::ecs::FailureReason;
+mod calls;
+
 use crate::task::minutes::GRANT_TOLERANCE;
 use crate::task::own_protection::OwnProtection;
+pub use crate::task::protection::calls::{
+    Call, CallId, CallResult, LATE_EFFECT_MAX, Overlaps, ProtectionRequest, Refusal,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-
-/// How long a call without a recorded result is assumed to be able to take effect. A function's call times
-/// out after seconds and the function itself after at most 15 minutes; ECS handles a received call in less
-/// than a minute. This assumes that the network delivers a request no later than this.
-pub const LATE_EFFECT_MAX: SignedDuration = SignedDuration::from_mins(2);
 
 /// A recorded call is sent within this time or not at all. Other instances count [`LATE_EFFECT_MAX`] from
 /// when the call was recorded, and a slow state store or throttled calls can delay the send. The difference
@@ -26,106 +25,6 @@ pub const SENT_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 /// Most calls in flight for one task. More indicate a series of failures. Each call is forgotten after
 /// [`LATE_EFFECT_MAX`], so waiting helps, and the limit keeps the record small.
 pub const CALLS_IN_FLIGHT_MAX: usize = 16;
-
-/// What a call requests for one task, before it is rounded up to share a call with other tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum ProtectionRequest {
-    /// Clear the protection. Lower than every other request.
-    Clear,
-    /// Protect the task at least until then.
-    ProtectUntil(Timestamp),
-}
-
-/// Identifies a call among those of one task.
-pub type CallId = u64;
-
-/// A call that may still take effect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Call {
-    /// Unique within the record.
-    pub id: CallId,
-    /// The request.
-    pub request: ProtectionRequest,
-    /// When the call was recorded, by the caller's clock.
-    pub started_at: Timestamp,
-    /// The calls that were in flight at the same time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub overlaps: Option<Overlaps>,
-}
-
-/// The range of what other calls request that are in flight at the same time as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overlaps {
-    /// The lowest request.
-    pub least: ProtectionRequest,
-    /// The highest request.
-    pub greatest: ProtectionRequest,
-}
-
-impl Call {
-    /// The protection that exists if the call takes effect. `None` for a call that clears protection.
-    fn may_set(&self) -> Option<OwnProtection> {
-        match self.request {
-            ProtectionRequest::Clear => None,
-            ProtectionRequest::ProtectUntil(until) => {
-                Some(OwnProtection::requested(self.started_at, until, LATE_EFFECT_MAX))
-            }
-        }
-    }
-
-    fn overlapped_a_protection(&self) -> bool {
-        self.overlaps.is_some_and(|others| others.greatest != ProtectionRequest::Clear)
-    }
-
-    fn overlap(&mut self, request: ProtectionRequest) {
-        self.overlaps = Some(match self.overlaps {
-            None => Overlaps { least: request, greatest: request },
-            Some(Overlaps { least, greatest }) => {
-                Overlaps { least: least.min(request), greatest: greatest.max(request) }
-            }
-        });
-    }
-}
-
-/// The result of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallResult {
-    /// ECS protects the task until then.
-    Granted(Timestamp),
-    /// ECS cleared the protection, does not protect the task, or no longer knows it.
-    Cleared,
-    /// A release was not sent, because ECS reports protection until then that taskhold has not set.
-    Foreign(Timestamp),
-    /// ECS refused the task; nothing changed.
-    Refused(Refusal),
-    /// The call certainly had no effect: it was not sent, throttled or denied.
-    WithoutEffect,
-    /// The effect is unknown: the call stays recorded.
-    Unknown,
-}
-
-impl CallResult {
-    /// Whether the result proves that the task exists or existed.
-    fn proves_task(&self) -> bool {
-        match self {
-            Self::Granted(_) | Self::Foreign(_) => true,
-            Self::Refused(refusal) => refusal.reason != FailureReason::Missing,
-            Self::Cleared | Self::WithoutEffect | Self::Unknown => false,
-        }
-    }
-}
-
-/// ECS's last refusal for a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// The reason code.
-    pub reason: FailureReason,
-    /// ECS's explanation, if any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// When ECS answered.
-    pub at: Timestamp,
-}
 
 /// Protection that another writer set: the worker itself, another program or a person. taskhold does not clear it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -335,6 +234,7 @@ impl Protection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ecs::FailureReason;
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()

@@ -5,6 +5,8 @@
 //! here. A call is stored before it is sent, and its result is stored afterwards. The store that removes the
 //! call also decides whether another one is needed.
 
+mod log;
+
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::settings::{Config, Mode};
@@ -18,15 +20,14 @@ use crate::task::concurrently::at_once;
 use crate::task::interruption::StopStage;
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::plan::{Decision, KeepReason, decide_protection};
-use crate::task::protection::{CallResult, ForeignProtection, ProtectionRequest};
+use crate::task::protection::{CallResult, ProtectionRequest};
 use crate::task::rate_limit::RateLimit;
 use crate::task::record::TaskRecord;
 use crate::task::stage::{BoxedStage, CalledStage, CheckedReleases, EndedStage, Existence, FoundRecord, Next, Stage};
-use crate::text::shown_time;
 use futures_util::FutureExt;
 use futures_util::future::join;
 use jiff::Timestamp;
-use tracing::{debug, info, warn};
+use tracing::warn;
 
 /// Most protection calls in flight at once: enough for the bucket's 80 calls per second if each takes half a
 /// second. [`RateLimit`] limits their rate.
@@ -126,7 +127,7 @@ impl Reconcile<'_> {
             }
             let decision = decide_change(record, &change, now);
             if let Decision::Keep(reason) = &decision {
-                log_kept(task, reason);
+                log::kept(task, reason);
             }
             let mut next = self.next(task, record, decision, now);
             record.shrink(now, retention);
@@ -159,7 +160,7 @@ impl Reconcile<'_> {
     fn next(&self, task: &Task, record: &mut TaskRecord, decision: Decision, now: Timestamp) -> Next {
         match decision {
             Decision::Request(request) if self.config.mode == Mode::DryRun => {
-                log_dry_run(task, request);
+                log::dry_run(task, request);
                 Next::End(None)
             }
             Decision::Request(request) => match record.protection.begin(request, now) {
@@ -222,7 +223,7 @@ impl Reconcile<'_> {
                 record.remember_kept(now);
             }
             record.protection.settle(call, outcome.result.clone());
-            log_foreign(&task, foreign_before, record.protection.foreign);
+            log::foreign(&task, foreign_before, record.protection.foreign);
             record.protection.is_known |= existence == Existence::Known;
             if outcome.is_standalone() {
                 record.give_up_jobs();
@@ -293,40 +294,6 @@ fn end_all(states: &mut [Option<TaskState>], open: Vec<BoxedStage>, unsettled: &
     for stage in open {
         states[stage.at] = Some(TaskState::Known(stage.versioned.record, Some(unsettled.clone())));
     }
-}
-
-fn log_kept(task: &Task, reason: &KeepReason) {
-    let why = match reason {
-        KeepReason::Confirmed { until } => format!("already protected until {}", shown_time(*until)),
-        KeepReason::Idle => "no live job, and nothing to clear".to_owned(),
-        KeepReason::Stopped => "the task has stopped".to_owned(),
-        KeepReason::ByAgent => "the task protects itself for its jobs".to_owned(),
-        KeepReason::Outlived { until } => {
-            format!("a job outlived its declared time and keeps its protection until {}", shown_time(*until))
-        }
-        KeepReason::Lingers { until } => {
-            format!("its last job has just finished; protected until {}", shown_time(*until))
-        }
-        KeepReason::RefusedJustNow => "ECS refused less than a minute ago".to_owned(),
-    };
-    debug!(%task, why, "protection not requested");
-}
-
-/// Once for each expiry that ECS reports.
-fn log_foreign(task: &Task, before: Option<ForeignProtection>, after: Option<ForeignProtection>) {
-    if let Some(foreign) = after
-        && before.map(|foreign| foreign.until) != Some(foreign.until)
-    {
-        info!(%task, until = shown_time(foreign.until), "keeping protection that another writer set");
-    }
-}
-
-fn log_dry_run(task: &Task, request: ProtectionRequest) {
-    let request = match request {
-        ProtectionRequest::Clear => "clear".to_owned(),
-        ProtectionRequest::ProtectUntil(until) => format!("protect until {}", shown_time(until)),
-    };
-    info!(%task, request, "dry run: protection not requested");
 }
 
 #[cfg(test)]
