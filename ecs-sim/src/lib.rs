@@ -100,9 +100,9 @@
 //! - Protected old tasks count as running tasks, for both bounds.
 //! - With no slack between the bounds (such as 100 % and 100 %) a deployment waits for ever. ECS says once, without
 //!   repeats, that the service deployment configuration is the reason.
-//! - While a rolling deployment is in progress, the newest old revision starts as many tasks as running ones are missing
-//!   to the lower bound, after those of the new revision and within the upper bound: in place of lost ones, and for a
-//!   scale-out.
+//! - While a rolling deployment is in progress, the newest old revision replaces lost tasks and takes part in a
+//!   scale-out: after the new revision has started its tasks, the old one starts as many as the lower bound still lacks,
+//!   within the upper bound.
 //! - An old deployment is ACTIVE until its last task is STOPPED, and is then removed. Its desired count is the number
 //!   of its tasks that nothing has asked to stop. `runningCount` includes tasks that are stopping, since their
 //!   lastStatus is RUNNING.

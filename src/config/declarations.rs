@@ -146,7 +146,7 @@ pub const LINGER_SECONDS: Setting = Setting {
     name: "TASKHOLD_LINGER_SECONDS",
     values: Values::Number { min: 0, max: 900 },
     default: "0",
-    meaning: "Time for which a task keeps its protection after its last job, so that its next job may start first. The protection never lasts longer than ECS granted it",
+    meaning: "Time for which a task keeps its protection after its last job, so that its next job may start first. The linger never extends the protection that ECS granted",
 };
 /// `TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS`.
 pub const UNKNOWN_TASK_GRACE_SECONDS: Setting = Setting {

@@ -1,8 +1,8 @@
 //! Delayed messages of the function to itself, through a queue that workers cannot write to.
 //!
-//! A recheck carries no state: the function decides from the state store and ECS when it arrives. A duplicate or late
-//! recheck of a service or a task does nothing. A duplicate continuation of a sweep sweeps twice: it changes nothing
-//! more, costs calls, and ends when the time of the sweep is up.
+//! A recheck carries no state: the function decides from the state store and ECS when it arrives. A duplicate recheck
+//! of a service or a task changes nothing more. A duplicate continuation of a sweep repeats the rest of the sweep, which
+//! changes nothing more but costs calls until the time of the sweep is up.
 
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::{ClusterArn, Task, shown};

@@ -1,5 +1,5 @@
 //! The linger: how long a task keeps its protection after its last job, so that the start of its next job may arrive
-//! after that finish. A queue without order promises nothing better.
+//! after that finish. A standard SQS queue does not preserve the order of messages.
 //!
 //! The linger never lengthens a protection: it only delays the release. Pure.
 
@@ -43,15 +43,16 @@ impl TaskRecord {
         (!self.is_busy(now)).then(|| until.min(expiry))
     }
 
-    /// When the idle task is to be released because it lingers, even if that moment has just passed. `None` if its
-    /// protection expires before, or is not there any more.
+    /// When to release the lingering task; may be in the past. `None` if the task is busy, or if its protection expires
+    /// first or is already gone.
     pub fn release_due_at(&self, now: Timestamp) -> Option<Timestamp> {
         let due = self.end_of_linger().filter(|_| !self.is_busy(now))?;
         let expiry = self.protection.may_have_set().map(|own| own.latest).max()?;
         (due < expiry).then_some(due)
     }
 
-    /// A task whose release refused tasks wait for does not linger: their jobs run without protection meanwhile.
+    /// The end of the linger. `None` if refused tasks wait for the release of this task, because their jobs run
+    /// unprotected until then.
     fn end_of_linger(&self) -> Option<Timestamp> {
         let is_awaited = self.membership.as_ref().is_some_and(|membership| membership.is_awaited);
         self.lingers_until.as_deref().copied().filter(|_| !is_awaited && self.stopped_at.is_none())

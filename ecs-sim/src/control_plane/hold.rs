@@ -65,8 +65,8 @@ impl ControlPlane {
         self.emit_hold(key);
     }
 
-    /// Announces once that the percentages leave a deployment no room (assumed: as a repeat, ECS leaves out the others
-    /// until the problem is resolved).
+    /// Announces once that the percentages leave a deployment no room. Assumed: ECS sends no repeats until the problem is
+    /// resolved.
     ///
     /// aws-facts: "ECS: service event messages".
     pub(super) fn update_room(&mut self, key: u64, room: Headroom) {

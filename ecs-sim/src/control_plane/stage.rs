@@ -116,7 +116,8 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// The same by Application Auto Scaling, of which an event tells (assumed: for ECS, no user changes the count then).
+    /// Application Auto Scaling sets the desired count, and ECS sends an event about it (assumed: ECS does not count this
+    /// as a change by a user).
     ///
     /// # Errors
     /// ClusterNotFoundException and ServiceNotFoundException.

@@ -32,7 +32,7 @@ impl Outcome {
 enum CountAfter {
     /// The change may have taken effect.
     MayBeChanged,
-    /// ECS certainly did not change it, or put it back.
+    /// No raise is in effect: ECS rejected it, taskhold did not send it, or taskhold has put the count back.
     AsItWas,
     /// ECS raised it to this number.
     Raised(u32),

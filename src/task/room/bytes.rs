@@ -42,7 +42,7 @@ pub(super) fn shown_bytes(job: &Job) -> usize {
 /// JSON of the reason for which the agent was refused.
 fn reason_bytes(job: &Job) -> usize {
     match job.protection.as_ref().map(|report| &report.value) {
-        // Its quotes, and `"reason":` around it, have the room of the moment that a refusal lacks.
+        // A refusal has no `until`, so the bytes reserved for that moment cover the quotes and `"reason":`.
         Some(AgentProtection::Refused { reason }) => text_bytes(reason) - 2,
         Some(AgentProtection::Until(_)) | None => 0,
     }
