@@ -383,24 +383,29 @@ fn the_first_lines_say_what_the_forecast_is_based_on() {
     );
     says(
         forecast(300, 203, Maximum, None),
-        ["tasks may need 4 h 30 min", "no expected end is known", "may be missed by 2 h", "find out when the jobs end"],
+        [
+            "tasks may need 4 h 30 min",
+            "The workers reported no expected end",
+            "may be missed by 2 h",
+            "find out when the jobs end",
+        ],
     );
     says(
         forecast(120, 90, Maximum, None),
         [
             "block its deployment for at most 1 h 30 min",
-            "no expected end is known",
+            "The workers reported no expected end",
             "nothing fails:",
             "The block ends by itself",
         ],
     );
     says(
         Forecast { jobs_started: 4, ..forecast(120, 90, Learned, Some(100)) },
-        ["no end is known", "take new jobs: 4 since the deployment began", "the deadline is", "GET /v1/admission"],
+        ["no end is known", "take new jobs (4 since the deployment began)", "the deadline is", "GET /v1/admission"],
     );
     says(
         Forecast { jobs_started: 1, ..forecast(300, 203, Declared, Some(203)) },
-        ["tasks need 2 h 53 min", "take new jobs: 1 since", "is missed by 23 min", "choose"],
+        ["tasks need 2 h 53 min", "take new jobs (1 since", "is missed by 23 min", "choose"],
     );
 }
 
@@ -441,8 +446,8 @@ fn a_deadline_that_only_the_end_of_the_jobs_can_keep_is_reported_both_ways() {
         &email_of(&alert),
         &[
             "If you wait: nothing fails if the jobs end as expected: the deadline is 2026-01-05 13:00 UTC (in 2 h",
-            "   30 min), with 1 h 30 min to spare. At the latest end it is missed by 20 min. CloudFormation then",
-            "   fails the update and rolls it back.",
+            "   30 min), with 1 h 30 min to spare. If they run to their latest end, it is missed by 20 min.",
+            "   CloudFormation then fails the update and rolls it back.",
         ],
     );
 }

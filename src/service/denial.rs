@@ -16,7 +16,7 @@ impl DenialWarning {
         let Some(denied @ EcsError::AccessDenied(_)) = &snapshot.deployment_failure else { return };
         if !self.0.swap(true, Ordering::Relaxed) {
             let service = &snapshot.service.arn;
-            warn!(%service, failure = %denied, "the function's role lacks ecs:DescribeServiceDeployments");
+            warn!(%service, failure = %denied, "could not read the service deployment: the function's role lacks ecs:DescribeServiceDeployments");
         }
     }
 }

@@ -47,7 +47,7 @@ impl DeploymentCheck {
         if let (Err(problem), false) = (&answer, last.has_warned) {
             let fields =
                 [("problem", problem.as_str()), ("fix", "allow the task role to describe its service and tasks")];
-            self.log.warn("cannot read the task's deployment; admitting work in any case", &fields);
+            self.log.warn("cannot read the task's deployment; admitting work", &fields);
         }
         last.has_warned |= answer.is_err();
         last.is_replaced = answer.unwrap_or(false);

@@ -67,8 +67,9 @@ impl JobMessages {
     /// Sends the last message, and waits until it is accepted.
     pub(crate) async fn finish(self, message: &Value) {
         self.send(message);
-        self.close("job.finished was not accepted in time; for taskhold the job runs until its declared end or its task's stop")
-            .await;
+        let problem = "SQS did not accept job.finished in time; taskhold counts the job as running until its declared end \
+                       or until its task stops";
+        self.close(problem).await;
     }
 
     /// Sends no further message: the job counts as interrupted when its task has stopped. taskhold must know of its
@@ -142,7 +143,7 @@ async fn send_all(queue: SharedQueue, mut to_send: mpsc::UnboundedReceiver<Strin
             };
             let fields = [("queue", queue.queue.url()), ("problem", problem.words.as_str()), ("fix", problem.way_out)];
             let NextTry::After(pause) = retries.failed(problem.retry_time, clock::uptime()) else {
-                log.error("cannot report the job; will try again only with its next message", &fields);
+                log.error("cannot report the job; the next attempt is its next message", &fields);
                 break;
             };
             log.warn("cannot report the job; trying again", &fields);

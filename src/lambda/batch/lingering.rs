@@ -64,7 +64,7 @@ impl Function {
         budget.allows_a_call(self.clock())?;
         let recheck = Recheck::Task { task: task.clone(), due };
         queue.send(&recheck, delay_until(due, self.clock().now())).await.map_err(|error| {
-            warn!(%task, failure = %error, "could not schedule the release of a task; its message is retried");
+            warn!(%task, failure = %error, "could not schedule the release of a task; taskhold will retry its message");
             RetryReason::RecheckNotSent(error)
         })
     }

@@ -94,8 +94,8 @@ fn first(alert: &Alert) -> String {
         OwnAction::None => {}
         OwnAction::RaisedDesiredCount { from, to } => {
             return format!(
-                "nothing. taskhold has raised the desired count from {from} to {to}, and sets it back when the service \
-                 is steady. It leaves a count that you set."
+                "nothing. taskhold raised the desired count from {from} to {to}, and restores it when the service is \
+                 steady. If you set another count, taskhold keeps yours."
             );
         }
         OwnAction::ReleasedIdle { tasks } => {

@@ -74,11 +74,11 @@ pub(crate) fn ends(alert: &Alert) -> String {
     let [by_jobs, by_expiry] = [forecast.by_jobs, forecast.by_expiry].map(|end| time_from(end, alert.at));
     match (forecast.basis, forecast.by_risk) {
         _ if forecast.is_open_ended() => format!(
-            "no end is known while its old tasks take new jobs: {} since the {} began. The earliest end is {by_jobs}.",
+            "unknown, because old tasks still take new jobs ({} since the {} began). The earliest end is {by_jobs}.",
             forecast.jobs_started,
             rollout(&alert.diagnosis.rollout)
         ),
-        (ForecastBasis::Maximum, _) => format!("{by_expiry} at the latest; no expected end is known."),
+        (ForecastBasis::Maximum, _) => format!("{by_expiry} at the latest. The workers reported no expected end."),
         _ if by_jobs == by_expiry => format!("{by_expiry} at the latest, when the last protection ends."),
         (ForecastBasis::Learned, Some(risk)) => format!(
             "{by_jobs} by the median of earlier jobs, unlikely after {}, {by_expiry} at the latest.",
@@ -100,8 +100,8 @@ pub(crate) fn consequence(alert: &Alert) -> String {
             format!("nothing fails: the deadline is {at}, with {} to spare.", span(to_spare))
         }
         Outlook::InTime { to_spare, late_at_the_latest: Some(late) } => format!(
-            "nothing fails if the jobs end as expected: the deadline is {at}, with {} to spare. At the latest end it is \
-             missed by {}. {}",
+            "nothing fails if the jobs end as expected: the deadline is {at}, with {} to spare. If they run to \
+             their latest end, it is missed by {}. {}",
             span(to_spare),
             span(late),
             after(deadline)

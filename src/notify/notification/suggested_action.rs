@@ -105,8 +105,10 @@ fn wait_past_deadline(until: Timestamp, alert: &Alert) -> String {
     let actions = &diagnosis.suggested_actions;
     match (actions.iter().any(avoids), actions.iter().any(by_force)) {
         (true, _) => format!("{wait}. That {misses} the deadline."),
-        (false, true) => format!("{wait}. That {misses} the deadline, and only interrupting jobs prevents that."),
-        (false, false) => format!("{wait}. That {misses} the deadline, and no action below prevents that."),
+        (false, true) => {
+            format!("{wait}. That {misses} the deadline. Only an action that interrupts jobs can prevent this.")
+        }
+        (false, false) => format!("{wait}. That {misses} the deadline. No action below can prevent this."),
     }
 }
 
