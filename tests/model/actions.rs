@@ -40,7 +40,7 @@ pub(crate) enum Happens {
     /// A put reaches the state store.
     Lands,
     /// A put reaches the state store, and its answer is lost.
-    LandsUnheard,
+    LandsUnanswered,
     /// A load fails, or a put fails without effect.
     StoreFails,
     /// A call takes effect for a task.
@@ -60,7 +60,7 @@ impl Happens {
     pub(crate) fn is_fault(self) -> bool {
         match self {
             Self::Answered | Self::Lands | Self::TakesEffect(_) | Self::Refused(_) => false,
-            Self::LandsUnheard
+            Self::LandsUnanswered
             | Self::StoreFails
             | Self::AnsweredInPart
             | Self::EcsFails(_)
@@ -176,18 +176,18 @@ impl Protocol {
                     push(Happens::Lands);
                     if state.left.store_faults > 0 {
                         push(Happens::StoreFails);
-                        push(Happens::LandsUnheard);
+                        push(Happens::LandsUnanswered);
                     }
                 }
-                (Request::Protect(minutes, tasks), Some(Sent::Call { until, told, .. })) => {
-                    let untold = tasks.iter().filter(|task| told.iter().all(|(told, _)| told != *task));
-                    for task in untold.filter(|_| *until > 0) {
+                (Request::Protect(minutes, tasks), Some(Sent::Call { until, effects, .. })) => {
+                    let pending = tasks.iter().filter(|task| effects.iter().all(|(affected, _)| affected != *task));
+                    for task in pending.filter(|_| *until > 0) {
                         push(Happens::TakesEffect(*task));
                         if minutes.is_some() && state.left.refusals > 0 {
                             push(Happens::Refused(*task));
                         }
                     }
-                    if told.len() == tasks.len() {
+                    if effects.len() == tasks.len() {
                         push(Happens::Answered);
                         if state.left.ecs_faults > 0 {
                             push(Happens::AnsweredInPart);
@@ -196,11 +196,11 @@ impl Protocol {
                     let faults = self.configuration.ecs_faults.iter().filter(|_| state.left.ecs_faults > 0);
                     let may_fail = |fault: &&EcsFault| match fault {
                         EcsFault::NoAnswer => true,
-                        EcsFault::Throttled | EcsFault::Denied => told.is_empty(),
-                        EcsFault::Rejected => told.is_empty() && tasks.len() > 1,
+                        EcsFault::Throttled | EcsFault::Denied => effects.is_empty(),
+                        EcsFault::Rejected => effects.is_empty() && tasks.len() > 1,
                     };
                     faults.filter(may_fail).for_each(|fault| push(Happens::EcsFails(*fault)));
-                    if *until == 0 && told.len() < tasks.len() {
+                    if *until == 0 && effects.len() < tasks.len() {
                         push(Happens::NothingComesOfIt);
                     }
                 }

@@ -1,6 +1,6 @@
 //! The worker of a task as another writer of its protection, through the container agent.
 
-use super::function::EntryNo;
+use super::function::RecordNo;
 use super::protocol::Protocol;
 use super::scene::{JobWriter, Moment, TaskNo};
 use super::script::Request;
@@ -40,7 +40,7 @@ impl Protocol {
 
     /// The worker of a task calls the agent. A release that the function has checked may be on its way.
     pub(crate) fn call_agent(&self, state: &mut State, number: TaskNo, call: AgentCall) {
-        let is_release = |request: &Request<EntryNo>| match request {
+        let is_release = |request: &Request<RecordNo>| match request {
             Request::Protect(None, tasks) => tasks.contains(&number),
             _ => false,
         };

@@ -62,7 +62,7 @@ fn an_effect_that_comes_later_than_is_assumed_is_found_out() {
 
 #[test]
 fn slow_answers_that_are_not_noticed_before_a_call_are_found_out() {
-    let (stores, timeout_s, tick_s) = (Stores::HeardLater, 900, 60);
+    let (stores, timeout_s, tick_s) = (Stores::AnsweredLater, 900, 60);
     let sabotage = Sabotage::SlowAnswersAreNotNoticed;
     let slow = Configuration { stores, timeout_s, tick_s, sabotage, ..Configuration::one_task_that_stays_busy() };
     is_found_out(slow.with(Left { ecs_faults: 1, ticks: 2, ..NOTHING }), BUSY_IS_PROTECTED);

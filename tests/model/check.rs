@@ -53,7 +53,7 @@ pub(crate) fn keeps_every_promise(configuration: Configuration) {
 }
 
 /// Walks the whole configuration. Fails at the first broken promise and prints its shortest path. Also fails if the
-/// model misses a sight that it must show, or if the walk is incomplete.
+/// model misses a witness that it must show, or if the walk is incomplete.
 fn walk(configuration: Configuration) -> Walk {
     let (name, left, ends_within_s) = (configuration.name, configuration.left, configuration.ends_within_s());
     let begun = moment();
@@ -77,8 +77,8 @@ fn walk(configuration: Configuration) -> Walk {
     // Two bounds could truncate the walk: the number of states, and the time boundary.
     assert!(generated < STATES_MAX, "{name} ({left}): more than {STATES_MAX} states");
     assert!(latest <= ends_within_s, "{name} ({left}): some states after {ends_within_s} s were not explored");
-    let unseen: Vec<&str> = model.unseen.lock().unwrap().iter().map(|sight| sight.name).collect();
-    assert!(unseen.is_empty(), "{name} ({left}): too tame; never seen: {unseen:?}");
+    let unreached: Vec<&str> = model.unreached.lock().unwrap().iter().map(|witness| witness.name).collect();
+    assert!(unreached.is_empty(), "{name} ({left}): too tame; never seen: {unreached:?}");
     walk
 }
 
@@ -104,9 +104,9 @@ pub(crate) fn is_found_out(configuration: Configuration, promise: &'static str) 
     let Some(path) = checker.discovery(EVERY_PROMISE_IS_KEPT) else {
         panic!("{sabotage:?} was not found out in {states_visited} states")
     };
-    let told = checker.model().narrate(path);
-    let (steps, told) = (told.len() - 1, told.join("\n"));
+    let lines = checker.model().narrate(path);
+    let (steps, lines) = (lines.len() - 1, lines.join("\n"));
     println!(
-        "{sabotage:?}: after {steps} steps it is no longer so that {promise} ({states_visited} states explored):\n{told}"
+        "{sabotage:?}: after {steps} steps it is no longer so that {promise} ({states_visited} states explored):\n{lines}"
     );
 }

@@ -5,15 +5,15 @@ use super::left::Left;
 use super::sabotage::Sabotage;
 use super::scene::{Message, Moment, SWEEP_EVERY_S, Set, TaskNo, VISIBILITY_TIMEOUT_S};
 use super::script::EcsFault;
-use super::sights::{COMES_AGAIN, LATE_RELEASE, LEFT_IN_STORE, REFUSED};
+use super::witnesses::{COMES_AGAIN, LATE_RELEASE, LEFT_IN_STORE, REFUSED};
 
 /// When the caller of a put receives its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stores {
     /// In the same step.
-    HeardAtOnce,
+    AnsweredAtOnce,
     /// In a separate step: others act in between, time passes, and the recorded call may be sent too late.
-    HeardLater,
+    AnsweredLater,
 }
 
 /// The room in the record of a task.
@@ -64,34 +64,34 @@ pub(crate) struct Configuration {
     pub(crate) records: Records,
     pub(crate) schedule: Schedule,
     pub(crate) sabotage: Sabotage,
-    /// The sights that the model must reach (`sights.rs`).
-    pub(crate) shows: Vec<&'static str>,
+    /// The witnesses that the model must reach (`witnesses.rs`).
+    pub(crate) must_reach: Vec<&'static str>,
 }
 
 impl Configuration {
     /// Allows these events.
     pub(crate) fn with(mut self, left: Left) -> Self {
         if left.crashes > 0 {
-            self.shows.extend([LEFT_IN_STORE, LATE_RELEASE, COMES_AGAIN]);
+            self.must_reach.extend([LEFT_IN_STORE, LATE_RELEASE, COMES_AGAIN]);
         }
         if left.ecs_faults > 0 {
-            self.shows.push(LATE_RELEASE);
+            self.must_reach.push(LATE_RELEASE);
         }
         if left.refusals > 0 {
-            self.shows.push(REFUSED);
+            self.must_reach.push(REFUSED);
         }
         Self { left, ..self }
     }
 
-    /// Adds sights that the model must reach.
-    pub(crate) fn showing(mut self, sights: &[&'static str]) -> Self {
-        self.shows.extend(sights);
+    /// Adds witnesses that the model must reach.
+    pub(crate) fn reaching(mut self, witnesses: &[&'static str]) -> Self {
+        self.must_reach.extend(witnesses);
         self
     }
 
-    /// Lists the only sights that the model must reach.
-    pub(crate) fn showing_only(self, sights: &[&'static str]) -> Self {
-        Self { shows: sights.to_vec(), ..self }
+    /// Lists the only witnesses that the model must reach.
+    pub(crate) fn reaching_only(self, witnesses: &[&'static str]) -> Self {
+        Self { must_reach: witnesses.to_vec(), ..self }
     }
 
     /// By this time no message is left, and a sweep has no work. A message may be redelivered once because of

@@ -6,7 +6,7 @@ use super::left::NOTHING;
 use super::sabotage::Sabotage;
 use super::scene::{Moment, finished, heartbeat, only, started, started_by_agent, started_unprotected};
 use super::script::EcsFault;
-use super::sights::{
+use super::witnesses::{
     ADMITTED, AGENT_JOB_IS_REFUSED, LOSS_IS_NOTED, LOST_COMPARISON, OUTLIVED_AND_KEPT, PART_OF_A_CALL, QUIET,
     QUIET_AND_BUSY, REJECTED, RELEASE_RACES_JOB, REPAIRED, SWEEP_ACTS, TWO_WRITERS, UNCOVERED_BEFORE_ACKNOWLEDGED,
 };
@@ -31,19 +31,19 @@ impl Configuration {
             linger_s: 0,
             agent_calls: vec![AgentCall::Protect],
             ecs_faults: vec![EcsFault::NoAnswer],
-            stores: Stores::HeardAtOnce,
+            stores: Stores::AnsweredAtOnce,
             records: Records::Roomy,
             schedule: Schedule::None,
             sabotage: Sabotage::None,
-            shows: vec![QUIET, LOST_COMPARISON, RELEASE_RACES_JOB, UNCOVERED_BEFORE_ACKNOWLEDGED],
+            must_reach: vec![QUIET, LOST_COMPARISON, RELEASE_RACES_JOB, UNCOVERED_BEFORE_ACKNOWLEDGED],
         }
     }
 
     /// The same, except that the second job does not end: one message fewer.
     pub(crate) fn one_task_that_stays_busy() -> Self {
         let messages = vec![started(0, "one", 60), finished(0, "one"), started(0, "two", 60)];
-        let shows = vec![QUIET_AND_BUSY, LOST_COMPARISON, RELEASE_RACES_JOB, UNCOVERED_BEFORE_ACKNOWLEDGED];
-        Self { name: "one task that stays busy", messages, shows, ..Self::one_task() }
+        let must_reach = vec![QUIET_AND_BUSY, LOST_COMPARISON, RELEASE_RACES_JOB, UNCOVERED_BEFORE_ACKNOWLEDGED];
+        Self { name: "one task that stays busy", messages, must_reach, ..Self::one_task() }
     }
 
     /// Two tasks, each as in [`Self::one_task`], whose messages share a batch and whose calls are combined.
@@ -59,7 +59,7 @@ impl Configuration {
     pub(crate) fn two_tasks_of_which_three_jobs_end() -> Self {
         let mut configuration = Self { name: "two tasks, three of four jobs end", ..Self::two_tasks() };
         configuration.messages.truncate(7);
-        configuration.shows = Self::one_task_that_stays_busy().shows;
+        configuration.must_reach = Self::one_task_that_stays_busy().must_reach;
         configuration
     }
 
@@ -68,31 +68,31 @@ impl Configuration {
     pub(crate) fn two_tasks_of_which_one_stays_busy() -> Self {
         let mut configuration = Self { name: "two tasks, one stays busy", ..Self::two_tasks() };
         configuration.messages.truncate(5);
-        configuration.shows = Self::one_task_that_stays_busy().shows;
+        configuration.must_reach = Self::one_task_that_stays_busy().must_reach;
         configuration
     }
 
     /// A short job and a longer one without a finish, and one with a finish.
     pub(crate) fn jobs_without_end() -> Self {
         let messages = vec![started(0, "one", 3), started(0, "two", 30), finished(0, "one")];
-        let (schedule, shows) = (Schedule::Sweeps, vec![QUIET_AND_BUSY, LOST_COMPARISON]);
-        Self { name: "jobs without end", messages, schedule, shows, ..Self::one_task() }
+        let (schedule, must_reach) = (Schedule::Sweeps, vec![QUIET_AND_BUSY, LOST_COMPARISON]);
+        Self { name: "jobs without end", messages, schedule, must_reach, ..Self::one_task() }
     }
 
     /// Two jobs without a finish, whose tasks share a call for the longer one.
     pub(crate) fn jobs_that_share_a_call() -> Self {
         let messages = vec![started(0, "one", 30), started(1, "two", 31)];
-        let (schedule, shows) = (Schedule::Sweeps, vec![PART_OF_A_CALL, OUTLIVED_AND_KEPT]);
+        let (schedule, must_reach) = (Schedule::Sweeps, vec![PART_OF_A_CALL, OUTLIVED_AND_KEPT]);
         let name = "jobs that share a call";
-        Self { name, tasks: 2, messages, carried_out: 0, batch_max: 2, schedule, shows, ..Self::one_task() }
+        Self { name, tasks: 2, messages, carried_out: 0, batch_max: 2, schedule, must_reach, ..Self::one_task() }
     }
 
     /// A job that a heartbeat extends, and a short job on the same task without a finish.
     pub(crate) fn a_job_that_is_prolonged() -> Self {
         let mut messages = vec![started(0, "one", 3), heartbeat(0, "one", 60), finished(0, "one")];
         messages.push(started(0, "two", 4));
-        let (schedule, shows) = (Schedule::Sweeps, vec![QUIET, LOST_COMPARISON]);
-        Self { name: "a job that is prolonged", messages, schedule, shows, ..Self::one_task() }
+        let (schedule, must_reach) = (Schedule::Sweeps, vec![QUIET, LOST_COMPARISON]);
+        Self { name: "a job that is prolonged", messages, schedule, must_reach, ..Self::one_task() }
     }
 
     /// One busy task whose worker shortens or clears its protection, and sweeps that repair it.
@@ -101,7 +101,7 @@ impl Configuration {
             name: "one task whose protection is taken away",
             agent_calls: vec![AgentCall::Shorten, AgentCall::Clear],
             schedule: Schedule::Sweeps,
-            shows: vec![QUIET_AND_BUSY, LOSS_IS_NOTED, REPAIRED, SWEEP_ACTS],
+            must_reach: vec![QUIET_AND_BUSY, LOSS_IS_NOTED, REPAIRED, SWEEP_ACTS],
             ..Self::one_task_that_stays_busy()
         }
     }
@@ -115,7 +115,7 @@ impl Configuration {
             name,
             messages,
             carried_out,
-            shows: vec![QUIET, LOST_COMPARISON, AGENT_JOB_IS_REFUSED],
+            must_reach: vec![QUIET, LOST_COMPARISON, AGENT_JOB_IS_REFUSED],
             ..Self::one_task()
         }
     }
@@ -128,8 +128,8 @@ impl Configuration {
             finished(0, "by function"),
             finished(0, "by agent"),
         ];
-        let shows = vec![QUIET, LOST_COMPARISON, TWO_WRITERS];
-        Self { name: "one task with two writers", messages, carried_out: only(0), shows, ..Self::one_task() }
+        let must_reach = vec![QUIET, LOST_COMPARISON, TWO_WRITERS];
+        Self { name: "one task with two writers", messages, carried_out: only(0), must_reach, ..Self::one_task() }
     }
 
     /// The same, except that the job for which the task protects itself does not end, and that its start may come last.
@@ -145,8 +145,8 @@ impl Configuration {
         let mut messages = vec![started(0, "one", 60), finished(0, "one")];
         messages.extend([started(0, "two", 80), finished(0, "two")]);
         let (name, records) = ("one task, room for one of two jobs", Records::OneLiveJob);
-        let shows = vec![QUIET, LOST_COMPARISON, REJECTED, ADMITTED];
-        Self { name, messages, records, shows, ..Self::one_task() }
+        let must_reach = vec![QUIET, LOST_COMPARISON, REJECTED, ADMITTED];
+        Self { name, messages, records, must_reach, ..Self::one_task() }
     }
 
     /// The same, except that the job that finds no room does not finish. Sweeps protect the task for it.
@@ -154,13 +154,13 @@ impl Configuration {
         let mut messages = Self::one_task_with_room_for_one_job().messages;
         messages.truncate(3);
         let (name, schedule) = ("one task that stays busy, room for one of two jobs", Schedule::Sweeps);
-        let shows = vec![QUIET_AND_BUSY, LOST_COMPARISON, REJECTED, ADMITTED];
-        Self { name, messages, schedule, shows, ..Self::one_task_with_room_for_one_job() }
+        let must_reach = vec![QUIET_AND_BUSY, LOST_COMPARISON, REJECTED, ADMITTED];
+        Self { name, messages, schedule, must_reach, ..Self::one_task_with_room_for_one_job() }
     }
 
     /// One job whose start may have no answer, and its finish.
     pub(crate) fn one_job() -> Self {
         let messages = vec![started(0, "one", 60), finished(0, "one")];
-        Self { name: "one job", messages, carried_out: 0, shows: vec![QUIET, LOST_COMPARISON], ..Self::one_task() }
+        Self { name: "one job", messages, carried_out: 0, must_reach: vec![QUIET, LOST_COMPARISON], ..Self::one_task() }
     }
 }

@@ -1,13 +1,13 @@
 //! The effects of calls, puts, answers and time on the world around the function.
 
 use super::configuration::Records;
-use super::function::{EntryNo, Run};
+use super::function::{RecordNo, Run};
 use super::harm::Harm;
 use super::protocol::Protocol;
 use super::sabotage::Sabotage;
 use super::scene::{Moment, TaskNo, members, only};
-use super::script::{Request, Subject, Told};
-use super::state::{Invocation, LateCall, Sent, State, Writer};
+use super::script::{Request, Subject, TaskEffect};
+use super::state::{Alone, Invocation, LateCall, Sent, State, Writer};
 use jiff::SignedDuration;
 use taskhold::task::record::TaskRecord;
 
@@ -16,7 +16,7 @@ const FINISHED_JOB_RETENTION: SignedDuration = SignedDuration::from_hours(336);
 
 impl Protocol {
     /// The state store compares and sets.
-    pub(crate) fn land(&self, state: &mut State, at: usize, stored: (TaskNo, EntryNo)) -> bool {
+    pub(crate) fn land(&self, state: &mut State, at: usize, stored: (TaskNo, RecordNo)) -> bool {
         let (task, record) = stored;
         let bit = only(usize::from(task));
         let compares = self.configuration.sabotage != Sabotage::StoresAreNotCompared;
@@ -42,7 +42,7 @@ impl Protocol {
     }
 
     /// A full record keeps fingerprints of the jobs that have finished.
-    fn squeezed(&self, number: EntryNo) -> EntryNo {
+    fn squeezed(&self, number: RecordNo) -> RecordNo {
         if self.configuration.records != Records::Full {
             return number;
         }
@@ -62,8 +62,10 @@ impl Protocol {
         let invocation = state.running.remove(at);
         let run = self.function.run(invocation.run);
         let ended = run.ended.expect("only what has ended responds");
-        if std::mem::take(&mut state.is_swept_alone) {
-            self.note_unprotected(state);
+        match state.alone.take() {
+            Some(Alone::Sweep) => self.note_unprotected(state),
+            Some(Alone::RecheckAfterLinger) => self.note_lingering(state),
+            None => {}
         }
         let retried = match self.configuration.sabotage {
             Sabotage::FailuresAreAcknowledged => 0,
@@ -117,7 +119,7 @@ fn minutes_from(now: Moment, minutes: u32) -> Moment {
 
 impl Protocol {
     /// ECS applies a call to one task.
-    pub(crate) fn take_effect(&self, state: &mut State, number: TaskNo, minutes: Option<u32>) -> Told {
+    pub(crate) fn take_effect(&self, state: &mut State, number: TaskNo, minutes: Option<u32>) -> TaskEffect {
         let until = minutes.map(|minutes| minutes_from(state.now, minutes));
         let harm = match until {
             None => self.harm_of_release(state, number),
@@ -130,7 +132,7 @@ impl Protocol {
         }
         (task.protected_until, task.writer, task.is_taken_away) = (until.unwrap_or(0), Writer::Function, false);
         task.set_at = if until.is_some() { now } else { 0 };
-        until.map_or(Told::Cleared, Told::ProtectedUntil)
+        until.map_or(TaskEffect::Cleared, TaskEffect::ProtectedUntil)
     }
 }
 
@@ -138,13 +140,13 @@ impl Protocol {
 pub(crate) fn late_calls(invocation: &Invocation, run: &Run, subject: Option<Subject>) -> Vec<LateCall> {
     let mut late = Vec::new();
     for sent in &invocation.sent {
-        let Sent::Call { subject: of, until, told } = sent else { continue };
+        let Sent::Call { subject: of, until, effects } = sent else { continue };
         if *until == 0 || subject.is_some_and(|subject| subject != *of) {
             continue;
         }
         let Request::Protect(minutes, tasks) = run.request(*of) else { unreachable!("only these are sent so") };
-        let untold = tasks.iter().filter(|task| told.iter().all(|(told, _)| told != *task));
-        late.extend(untold.map(|task| LateCall { task: *task, minutes: *minutes, until: *until }));
+        let pending = tasks.iter().filter(|task| effects.iter().all(|(affected, _)| affected != *task));
+        late.extend(pending.map(|task| LateCall { task: *task, minutes: *minutes, until: *until }));
     }
     late
 }

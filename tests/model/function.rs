@@ -18,7 +18,7 @@ use taskhold::task::rate_limit::RateLimit;
 use taskhold::task::record::TaskRecord;
 
 /// Number of a record that the state store has contained.
-pub(crate) type EntryNo = u32;
+pub(crate) type RecordNo = u32;
 /// Number of a run.
 pub(crate) type RunNo = u32;
 
@@ -33,7 +33,7 @@ pub(crate) struct Start {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Event {
     pub(crate) subject: Subject,
-    pub(crate) answer: Answer<EntryNo>,
+    pub(crate) answer: Answer<RecordNo>,
     pub(crate) now: Moment,
 }
 
@@ -49,7 +49,7 @@ enum RunKey {
 pub(crate) struct Run {
     key: RunKey,
     pub(crate) work: Work,
-    pub(crate) waiting: Vec<(Subject, Request<EntryNo>)>,
+    pub(crate) waiting: Vec<(Subject, Request<RecordNo>)>,
     pub(crate) ended: Option<Ended>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Ended {
 pub(crate) struct Known {
     pub(crate) record: TaskRecord,
     /// The messages that contain no news for this record.
-    pub(crate) told: Set,
+    pub(crate) merged: Set,
     /// The messages of jobs that it has or knows to have finished.
     pub(crate) known: Set,
     /// The messages of jobs that it names as rejected.
@@ -112,7 +112,7 @@ impl Function {
         self.runs.get(number)
     }
 
-    pub(crate) fn record(&self, number: EntryNo) -> Arc<Known> {
+    pub(crate) fn record(&self, number: RecordNo) -> Arc<Known> {
         self.records.get(number)
     }
 
@@ -122,7 +122,7 @@ impl Function {
     }
 
     /// The number of a record. Its JSON identifies it, because the table stores the JSON.
-    pub(crate) fn number_of(&self, record: &TaskRecord) -> EntryNo {
+    pub(crate) fn number_of(&self, record: &TaskRecord) -> RecordNo {
         let json = serde_json::to_string(record).expect("a record can be written");
         self.records.number(json, || {
             let is_rejected = |key: &JobKey| {
@@ -131,7 +131,7 @@ impl Function {
             };
             Known {
                 record: record.clone(),
-                told: self.told(record),
+                merged: self.messages_merged_into(record),
                 known: self.of_jobs(|key| record.knows(key)),
                 rejected: self.of_jobs(is_rejected),
             }
@@ -144,7 +144,7 @@ impl Function {
         ones.fold(0, |set, (number, _)| set | only(number))
     }
 
-    fn told(&self, record: &TaskRecord) -> Set {
+    fn messages_merged_into(&self, record: &TaskRecord) -> Set {
         let is_known = |(key, job): &(JobKey, Job)| {
             record.fingerprints.contains(key)
                 || record.jobs.get(key).is_some_and(|known| {
@@ -153,7 +153,7 @@ impl Function {
                     merged == **known
                 })
         };
-        let known = self.snapshot.iter().enumerate().filter(|(_, told)| is_known(told));
+        let known = self.snapshot.iter().enumerate().filter(|(_, job)| is_known(job));
         known.fold(0, |set, (number, _)| set | only(number))
     }
 
@@ -163,8 +163,8 @@ impl Function {
     }
 
     /// Continues a run with the answer to one of its requests.
-    pub(crate) fn step(&self, run: RunNo, heard: Event) -> RunNo {
-        let step = (run, heard);
+    pub(crate) fn step(&self, run: RunNo, event: Event) -> RunNo {
+        let step = (run, event);
         if let Some(next) = self.steps.read().unwrap_or_else(PoisonError::into_inner).get(&step) {
             return *next;
         }
@@ -175,16 +175,16 @@ impl Function {
     }
 
     fn go_on(&self, start: Start, before: &[Event], event: Event) -> RunNo {
-        let mut heard = before.to_vec();
-        heard.push(event);
-        let mut known_by = heard.clone();
+        let mut events = before.to_vec();
+        events.push(event);
+        let mut known_by = events.clone();
         drop_lost_load(&mut known_by);
         sort_last(&mut known_by);
         let number = self.number_run(RunKey::Waits(start, known_by.clone()));
-        if known_by != heard {
-            let (one, other) = (self.run(number), self.replay(start, &heard));
-            assert_eq!(one.waiting, other.waiting, "{heard:?} is not the same as {known_by:?}");
-            assert_eq!(one.ended, other.ended, "{heard:?} is not the same as {known_by:?}");
+        if known_by != events {
+            let (one, other) = (self.run(number), self.replay(start, &events));
+            assert_eq!(one.waiting, other.waiting, "{events:?} is not the same as {known_by:?}");
+            assert_eq!(one.ended, other.ended, "{events:?} is not the same as {known_by:?}");
         }
         number
     }
@@ -227,7 +227,7 @@ impl Function {
         let poller = Poller::default();
         let mut handled = poller.poll(handling.as_mut());
         for Event { subject, answer, now } in events {
-            assert!(handled.is_none(), "it has ended before it heard {answer:?}");
+            assert!(handled.is_none(), "it has ended before it events {answer:?}");
             script.answer(*subject, answer.clone().map(|number| self.record(number).record.clone()), *now);
             handled = poller.poll(handling.as_mut());
         }

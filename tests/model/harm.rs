@@ -1,6 +1,6 @@
 //! What the function may break, and how the model notices it.
 
-use super::function::EntryNo;
+use super::function::RecordNo;
 use super::promises::{Acknowledged, tolerance_s};
 use super::protocol::Protocol;
 use super::scene::{JobWriter, Moment, TaskNo, only, timestamp};
@@ -27,6 +27,8 @@ pub(crate) enum Harm {
     LeftUnprotected,
     /// A release cleared protection within the linger.
     ReleasedEarly,
+    /// A recheck after the linger has left a task protected that has no job.
+    LeftLingering,
 }
 
 impl Protocol {
@@ -55,9 +57,9 @@ impl Protocol {
     }
 
     /// What the calls would break that a record has and its predecessor does not. They are about to be sent.
-    pub(crate) fn harm_of_new_calls(&self, state: &State, stored: (TaskNo, EntryNo)) -> Harm {
+    pub(crate) fn harm_of_new_calls(&self, state: &State, stored: (TaskNo, RecordNo)) -> Harm {
         let (number, record) = stored;
-        let of = |record: Option<EntryNo>| record.map(|record| self.function.record(record));
+        let of = |record: Option<RecordNo>| record.map(|record| self.function.record(record));
         let (before, after) = (of(state.tasks[usize::from(number)].record), of(Some(record)));
         let is_known = |call: &Call| {
             before.as_ref().is_some_and(|known| known.record.protection.in_flight.iter().any(|old| old.id == call.id))

@@ -78,9 +78,9 @@ impl std::fmt::Display for Left {
             "rechecks",
         ];
         let counted = KINDS.into_iter().zip(names).map(|(kind, name)| (*kind(&mut left), name));
-        let told: Vec<String> =
+        let parts: Vec<String> =
             counted.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{name}: {count}")).collect();
-        f.write_str(if told.is_empty() { "nothing".to_owned() } else { told.join(", ") }.as_str())
+        f.write_str(if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }.as_str())
     }
 }
 

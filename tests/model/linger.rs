@@ -2,31 +2,35 @@
 
 use super::check::{is_found_out, keeps_every_promise};
 use super::configuration::{Configuration, Schedule};
-use super::function::EntryNo;
+use super::function::RecordNo;
+use super::harm::Harm;
 use super::left::{Left, NOTHING};
-use super::promises::{BUSY_IS_PROTECTED, LINGERS};
+use super::promises::{BUSY_IS_PROTECTED, LINGER_ENDS, LINGERS};
 use super::protocol::Protocol;
 use super::sabotage::Sabotage;
 use super::scene::Work;
-use super::sights::{LOST_COMPARISON, QUIET, QUIET_AND_BUSY, RELEASE_RACES_JOB, SWEEP_ACTS};
 use super::state::State;
+use super::witnesses::{LOST_COMPARISON, QUIET, QUIET_AND_BUSY, RELEASE_RACES_JOB, SWEEP_ACTS};
+use jiff::SignedDuration;
 use std::sync::Arc;
 use taskhold::task::record::TaskRecord;
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 impl Configuration {
     /// One task as in [`Self::one_task`], with a linger. Rechecks may be lost, so sweeps follow.
     fn one_task_that_lingers() -> Self {
         let (linger_s, schedule) = (20, Schedule::Sweeps);
-        let shows = vec![QUIET, LOST_COMPARISON, RELEASE_RACES_JOB, SWEEP_ACTS];
-        Self { name: "one task that lingers", linger_s, schedule, shows, ..Self::one_task() }
+        let must_reach = vec![QUIET, LOST_COMPARISON, RELEASE_RACES_JOB, SWEEP_ACTS];
+        Self { name: "one task that lingers", linger_s, schedule, must_reach, ..Self::one_task() }
     }
 
     /// The same, except that the second job does not end.
     fn one_task_that_lingers_between_its_jobs() -> Self {
         let busy = Self::one_task_that_stays_busy();
-        let shows = vec![QUIET_AND_BUSY, LOST_COMPARISON, RELEASE_RACES_JOB];
+        let must_reach = vec![QUIET_AND_BUSY, LOST_COMPARISON, RELEASE_RACES_JOB];
         let (name, messages) = ("one task that lingers between its jobs", busy.messages);
-        Self { name, messages, shows, ..Self::one_task_that_lingers() }
+        Self { name, messages, must_reach, ..Self::one_task_that_lingers() }
     }
 }
 
@@ -36,13 +40,26 @@ impl Protocol {
         state.now < self.configuration.linger_s
     }
 
+    /// A recheck of the first task after the linger has ended. It ran alone and without a fault.
+    pub(crate) fn note_lingering(&self, state: &mut State) {
+        let is_idle = self.busy_until(state, 0).is_none();
+        let task = &mut state.tasks[0];
+        if is_idle && task.protected_until > 0 && !task.is_protected_by_agent() {
+            task.harm = Harm::LeftLingering;
+        }
+    }
+
     /// A record as the state store hands it out to this work.
-    pub(crate) fn seen_by(&self, work: Work, number: EntryNo) -> EntryNo {
-        if self.configuration.sabotage != Sabotage::RechecksSeeNoJobs || work != Work::Recheck {
+    pub(crate) fn seen_by(&self, work: Work, number: RecordNo) -> RecordNo {
+        if work != Work::Recheck {
             return number;
         }
         let mut record: TaskRecord = self.function.record(number).record.clone();
-        Arc::make_mut(&mut record.jobs).retain(|_, job| job.finished_at.is_some());
+        match self.configuration.sabotage {
+            Sabotage::RechecksSeeNoJobs => Arc::make_mut(&mut record.jobs).retain(|_, job| job.finished_at.is_some()),
+            Sabotage::RechecksDoNothing => record.lingers_until.iter_mut().for_each(|until| **until += DAY),
+            _ => return number,
+        }
         self.function.number_of(&record)
     }
 }
@@ -67,4 +84,11 @@ fn a_recheck_that_releases_a_task_on_which_a_job_has_started_is_found_out() {
     let sabotage = Sabotage::RechecksSeeNoJobs;
     let configuration = Configuration { sabotage, ..Configuration::one_task_that_lingers() };
     is_found_out(configuration.with(Left { rechecks: 1, ticks: 1, ..NOTHING }), BUSY_IS_PROTECTED);
+}
+
+#[test]
+fn a_recheck_that_does_nothing_is_found_out() {
+    let sabotage = Sabotage::RechecksDoNothing;
+    let configuration = Configuration { sabotage, ..Configuration::one_task_that_lingers() };
+    is_found_out(configuration.with(Left { rechecks: 1, ticks: 1, ..NOTHING }), LINGER_ENDS);
 }

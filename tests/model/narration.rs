@@ -1,7 +1,7 @@
 //! Describes a path of the checker in words.
 
 use super::actions::{Action, Happens};
-use super::function::EntryNo;
+use super::function::RecordNo;
 use super::protocol::Protocol;
 use super::scene::{Set, Work, members, timestamp};
 use super::script::{Request, Subject};
@@ -15,24 +15,24 @@ impl Protocol {
     /// Each step of a path, with its time.
     pub(crate) fn narrate(&self, path: Path<State, Action>) -> Vec<String> {
         let steps = path.into_vec();
-        let told = steps.iter().filter_map(|(state, action)| {
-            let what = self.told(state, action.as_ref()?);
+        let lines = steps.iter().filter_map(|(state, action)| {
+            let what = self.line(state, action.as_ref()?);
             Some(format!("{:>5} s  {what}", state.now))
         });
-        let mut lines: Vec<String> = told.collect();
+        let mut lines: Vec<String> = lines.collect();
         if let Some((last, _)) = steps.last() {
             lines.push(format!("{:>5} s  {}", last.now, self.ends_so(last)));
         }
         lines
     }
 
-    fn told(&self, state: &State, action: &Action) -> String {
+    fn line(&self, state: &State, action: &Action) -> String {
         match action {
             Action::Deliver(batch) => format!("the queue delivers {}", self.named(*batch)),
             Action::Command(work) => format!("{} begins", self.doing(*work)),
             Action::Request(at, subject, happens) => {
                 let who = self.doing(self.function.run(state.running[*at].run).work);
-                format!("{who}: {}", self.request_told(state, (*at, *subject), *happens))
+                format!("{who}: {}", self.request_text(state, (*at, *subject), *happens))
             }
             Action::Respond(at) => {
                 let run = self.function.run(state.running[*at].run);
@@ -48,16 +48,16 @@ impl Protocol {
         }
     }
 
-    fn request_told(&self, state: &State, of: (usize, Subject), happens: Happens) -> String {
+    fn request_text(&self, state: &State, of: (usize, Subject), happens: Happens) -> String {
         let (at, subject) = of;
         let run = self.function.run(state.running[at].run);
         match (run.request(subject), happens) {
             (Request::Load(task), Happens::Answered) => {
-                format!("loads task {task}: {}", self.record_told(state.tasks[usize::from(*task)].record))
+                format!("loads task {task}: {}", self.record_text(state.tasks[usize::from(*task)].record))
             }
             (Request::Store(task, record), happens) => {
                 let outrun = if state.running[at].outrun & 1 << task == 0 { "" } else { " over a newer version" };
-                format!("store of task {task}{outrun} {happens:?}: {}", self.record_told(Some(*record)))
+                format!("store of task {task}{outrun} {happens:?}: {}", self.record_text(Some(*record)))
             }
             (request, happens) => format!("{request:?} {happens:?}"),
         }
@@ -77,7 +77,7 @@ impl Protocol {
         format!("[{}]", names.join(", "))
     }
 
-    fn record_told(&self, record: Option<EntryNo>) -> String {
+    fn record_text(&self, record: Option<RecordNo>) -> String {
         match record {
             None => "no record".to_owned(),
             Some(number) => shown(&self.function.record(number).record),
@@ -87,7 +87,7 @@ impl Protocol {
     fn ends_so(&self, state: &State) -> String {
         let task = |(number, task): (usize, &TaskState)| {
             let protected_until = task.protected_until;
-            format!("task {number} is protected until {protected_until}; {}", self.record_told(task.record))
+            format!("task {number} is protected until {protected_until}; {}", self.record_text(task.record))
         };
         state.tasks.iter().enumerate().map(task).collect::<Vec<_>>().join("; ")
     }

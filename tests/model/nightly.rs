@@ -4,7 +4,7 @@ use super::check::{keep_every_promise, keeps_every_promise};
 use super::configuration::{Configuration, Records};
 use super::left::{Left, NOTHING};
 use super::script::EcsFault;
-use super::sights::{
+use super::witnesses::{
     BETWEEN_READ_AND_CALL, FOREIGN_IS_KEPT, LATE_PROTECTION, LOST_COMPARISON, PART_OF_A_BATCH, PART_OF_A_CALL, QUIET,
     SWEEP_ACTS, THREE_AT_ONCE, TWO_WRITERS,
 };
@@ -29,7 +29,7 @@ fn calls_that_fail_without_effect_are_sent_again_and_keep_every_promise() {
 fn three_invocations_at_once_keep_every_promise_when_all_jobs_end() {
     let configuration = Configuration { at_once: 3, ..Configuration::one_task() };
     let left = Left { crashes: 1, ecs_faults: 1, ..NOTHING };
-    keeps_every_promise(configuration.with(left).showing(&[THREE_AT_ONCE, LATE_PROTECTION]));
+    keeps_every_promise(configuration.with(left).reaching(&[THREE_AT_ONCE, LATE_PROTECTION]));
 }
 
 #[test]
@@ -43,14 +43,14 @@ fn full_records_that_keep_fingerprints_of_finished_jobs_keep_every_promise_when_
 #[ignore = "takes half a minute; for changes of the protocol"]
 fn what_another_writer_sets_at_any_moment_stays_when_all_jobs_end() {
     let left = Left { agents: 1, crashes: 1, ecs_faults: 1, ..NOTHING };
-    keeps_every_promise(Configuration::one_task().with(left).showing(&[FOREIGN_IS_KEPT, BETWEEN_READ_AND_CALL]));
+    keeps_every_promise(Configuration::one_task().with(left).reaching(&[FOREIGN_IS_KEPT, BETWEEN_READ_AND_CALL]));
 }
 
 #[test]
 #[ignore = "takes minutes; for changes of the protocol"]
 fn what_another_writer_sets_stays_under_a_sweep_and_under_an_operator_s_release() {
     let left = Left { agents: 1, sweeps: 1, releases: 1, ecs_faults: 1, ..NOTHING };
-    keeps_every_promise(Configuration::one_task().with(left).showing(&[FOREIGN_IS_KEPT, SWEEP_ACTS]));
+    keeps_every_promise(Configuration::one_task().with(left).reaching(&[FOREIGN_IS_KEPT, SWEEP_ACTS]));
 }
 
 #[test]
@@ -64,7 +64,13 @@ fn whatever_two_faults_happen_beside_another_writer_its_protection_stays() {
 #[test]
 #[ignore = "takes minutes; for changes of the protocol"]
 fn two_tasks_with_two_jobs_each_keep_every_promise() {
-    keeps_every_promise(Configuration::two_tasks().showing(&[PART_OF_A_CALL, PART_OF_A_BATCH]));
+    keeps_every_promise(Configuration::two_tasks().reaching(&[PART_OF_A_CALL, PART_OF_A_BATCH]));
+}
+
+#[test]
+#[ignore = "takes minutes; for changes of the protocol"]
+fn whatever_two_things_happen_two_invocations_keep_every_promise() {
+    keep_every_promise(Left::things(2).into_iter().map(|left| Configuration::one_task().with(left)));
 }
 
 #[test]
@@ -118,8 +124,8 @@ fn whatever_two_faults_happen_protection_that_another_writer_takes_away_is_back_
 #[test]
 #[ignore = "takes minutes; for changes of the protocol"]
 fn whatever_two_faults_happen_on_a_task_with_two_writers_nothing_is_cleared_too_early() {
-    let shows = [QUIET, LOST_COMPARISON, TWO_WRITERS];
-    let configuration = |left| Configuration::one_task_with_two_writers().with(left).showing_only(&shows);
+    let must_reach = [QUIET, LOST_COMPARISON, TWO_WRITERS];
+    let configuration = |left| Configuration::one_task_with_two_writers().with(left).reaching_only(&must_reach);
     keep_every_promise(Left::faults(2).into_iter().map(|left| configuration(Left { sweeps: 1, ..left })));
 }
 

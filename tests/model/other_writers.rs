@@ -3,7 +3,7 @@
 use super::check::keeps_every_promise;
 use super::configuration::Configuration;
 use super::left::{Left, NOTHING};
-use super::sights::{
+use super::witnesses::{
     AGENT_JOB_IS_REFUSED, BETWEEN_READ_AND_CALL, FOREIGN_IS_KEPT, LOST_COMPARISON, QUIET, TWO_WRITERS,
 };
 
@@ -11,7 +11,7 @@ use super::sights::{
 fn what_another_writer_sets_at_any_moment_stays_unless_it_comes_between_a_read_and_its_call() {
     let left = Left { agents: 1, crashes: 1, ecs_faults: 1, ..NOTHING };
     let configuration = Configuration::one_task_that_stays_busy();
-    keeps_every_promise(configuration.with(left).showing(&[FOREIGN_IS_KEPT, BETWEEN_READ_AND_CALL]));
+    keeps_every_promise(configuration.with(left).reaching(&[FOREIGN_IS_KEPT, BETWEEN_READ_AND_CALL]));
 }
 
 #[test]
@@ -25,17 +25,17 @@ fn protection_that_another_writer_takes_away_at_any_moment_is_back_after_a_sweep
 #[test]
 fn a_task_that_protects_itself_for_its_jobs_is_never_called_for() {
     let left = Left { crashes: 1, duplicates: 1, sweeps: 1, releases: 1, ..NOTHING };
-    let shows = [QUIET, LOST_COMPARISON, AGENT_JOB_IS_REFUSED];
-    keeps_every_promise(Configuration::one_task_that_protects_itself().with(left).showing_only(&shows));
+    let must_reach = [QUIET, LOST_COMPARISON, AGENT_JOB_IS_REFUSED];
+    keeps_every_promise(Configuration::one_task_that_protects_itself().with(left).reaching_only(&must_reach));
 }
 
 #[test]
 fn on_a_task_with_two_writers_nothing_is_cleared_until_every_job_has_finished() {
-    let shows = [QUIET, LOST_COMPARISON, TWO_WRITERS];
+    let must_reach = [QUIET, LOST_COMPARISON, TWO_WRITERS];
     for left in [Left { crashes: 1, sweeps: 1, ..NOTHING }, Left { ecs_faults: 1, duplicates: 1, ..NOTHING }] {
-        keeps_every_promise(Configuration::one_task_with_two_writers().with(left).showing_only(&shows));
+        keeps_every_promise(Configuration::one_task_with_two_writers().with(left).reaching_only(&must_reach));
     }
     let left = Left { crashes: 1, ecs_faults: 1, sweeps: 1, ..NOTHING };
     let configuration = Configuration::one_task_with_two_writers_that_stays_busy();
-    keeps_every_promise(configuration.with(left).showing_only(&shows));
+    keeps_every_promise(configuration.with(left).reaching_only(&must_reach));
 }

@@ -2,7 +2,7 @@
 
 use super::configuration::Records;
 use super::scene::{TaskNo, config, message_of, number_of, only, task, timestamp};
-use super::script::{Answer, EcsFault, Request, SharedScript, Subject, Told};
+use super::script::{Answer, EcsFault, Request, SharedScript, Subject, TaskEffect};
 use super::store::ScriptedStore;
 use async_trait::async_trait;
 use ecs_sim::doubles::no_services::NoServiceRecords;
@@ -29,7 +29,7 @@ pub(crate) fn function(script: &SharedScript, records: Records, linger: SignedDu
     Function::new(Parts {
         task_records: Arc::new(ScriptedStore { script: script.clone(), records }),
         service_records: Arc::new(NoServiceRecords),
-        dead_letters: Some(Arc::new(ScriptedParking(script.clone()))),
+        dead_letters: Some(Arc::new(ScriptedDeadLetters(script.clone()))),
         ..parts(Arc::new(ScriptedEcs(script.clone())), Arc::new(script.clone()), Config { linger, ..config().clone() })
     })
 }
@@ -65,26 +65,26 @@ impl Ecs for ScriptedEcs {
             ProtectionSetting::Enabled { expires_in_minutes } => Some(expires_in_minutes),
         };
         match self.0.ask(Subject::Task(numbers[0]), Request::Protect(minutes, numbers)).await {
-            Answer::Protected(told) => Ok(answer_of(&told)),
+            Answer::Protected(effects) => Ok(answer_of(&effects)),
             Answer::EcsFails(fault) => Err(error_of(fault)),
             other => unreachable!("a call is answered {other:?}"),
         }
     }
 }
 
-fn answer_of(told: &[(TaskNo, Told)]) -> ProtectionAnswer {
+fn answer_of(effects: &[(TaskNo, TaskEffect)]) -> ProtectionAnswer {
     let mut answer = ProtectionAnswer::default();
-    for (number, told) in told {
+    for (number, effect) in effects {
         let task_id = task(*number).id.clone();
         let set = |protection_enabled, expiration_date| ProtectedTask {
             task_id: task_id.clone(),
             protection_enabled,
             expiration_date,
         };
-        match told {
-            Told::ProtectedUntil(until) => answer.protected_tasks.push(set(true, Some(timestamp(*until)))),
-            Told::Cleared => answer.protected_tasks.push(set(false, None)),
-            Told::Refused => {
+        match effect {
+            TaskEffect::ProtectedUntil(until) => answer.protected_tasks.push(set(true, Some(timestamp(*until)))),
+            TaskEffect::Cleared => answer.protected_tasks.push(set(false, None)),
+            TaskEffect::Refused => {
                 answer.failures.push(ProtectionFailure {
                     task_id,
                     reason: FailureReason::DeploymentBlocked,
@@ -144,9 +144,10 @@ impl ServiceReads for ScriptedEcs {
         let numbers = tasks.iter().map(number_of).collect();
         match self.0.ask(Subject::Protections, Request::Protections(numbers)).await {
             Answer::Protections(seen) => {
-                let told =
-                    |(number, until): (TaskNo, Option<_>)| (number, until.map_or(Told::Cleared, Told::ProtectedUntil));
-                Ok(answer_of(&seen.into_iter().map(told).collect::<Vec<_>>()))
+                let effect = |(number, until): (TaskNo, Option<_>)| {
+                    (number, until.map_or(TaskEffect::Cleared, TaskEffect::ProtectedUntil))
+                };
+                Ok(answer_of(&seen.into_iter().map(effect).collect::<Vec<_>>()))
             }
             Answer::EcsFails(fault) => Err(error_of(fault)),
             other => unreachable!("a read of protections is answered {other:?}"),
@@ -156,10 +157,10 @@ impl ServiceReads for ScriptedEcs {
 
 /// Collects dead-lettered messages.
 #[derive(Debug)]
-pub(crate) struct ScriptedParking(SharedScript);
+pub(crate) struct ScriptedDeadLetters(SharedScript);
 
 #[async_trait]
-impl DeadLetterQueue for ScriptedParking {
+impl DeadLetterQueue for ScriptedDeadLetters {
     async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         for message in messages {
             let id = message.attributes.iter().find(|(name, _)| *name == MESSAGE_ID_ATTRIBUTE);

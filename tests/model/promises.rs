@@ -20,6 +20,7 @@ pub(crate) const NEVER_SHORTER_THAN_AGENT: &str = "no call asks for less time th
 pub(crate) const AGENT_JOBS_KEEP: &str = "nothing is released while a job lives for which the task protects itself";
 pub(crate) const REJECTED_IS_REMEMBERED: &str = "a rejected start is remembered until its job ends";
 pub(crate) const SWEEP_REPAIRS: &str = "after a sweep every busy task is protected or its refusal is recorded";
+pub(crate) const LINGER_ENDS: &str = "a recheck after the linger releases a task without a job";
 pub(crate) const LINGERS: &str = "a task keeps its protection for the linger";
 
 /// A condition that must hold in every state.
@@ -32,7 +33,7 @@ const fn promise(name: &'static str, holds: fn(&Protocol, &State) -> bool) -> Pr
     Promise { name, holds }
 }
 
-const PROMISES: [Promise; 14] = [
+const PROMISES: [Promise; 15] = [
     promise(BUSY_IS_PROTECTED, busy_tasks_are_protected),
     promise(NOTHING_IS_LOST, nothing_is_lost),
     promise(IDLE_IS_UNPROTECTED, idle_tasks_end_unprotected),
@@ -45,6 +46,7 @@ const PROMISES: [Promise; 14] = [
     promise(AGENT_JOBS_KEEP, |_, state| is_free_of(state, Harm::ReleasedBesideAgent)),
     promise(REJECTED_IS_REMEMBERED, rejected_starts_are_remembered),
     promise(SWEEP_REPAIRS, |_, state| is_free_of(state, Harm::LeftUnprotected)),
+    promise(LINGER_ENDS, |_, state| is_free_of(state, Harm::LeftLingering)),
     promise(LINGERS, |_, state| is_free_of(state, Harm::ReleasedEarly)),
     promise("no task is protected longer than its jobs asked", nothing_is_held_too_long),
 ];
@@ -148,11 +150,11 @@ fn busy_tasks_are_protected(protocol: &Protocol, state: &State) -> bool {
 fn nothing_is_lost(protocol: &Protocol, state: &State) -> bool {
     protocol.messages().all(|(number, message)| {
         let message_state = &state.queue[number];
-        let is_told = || {
+        let is_stored = || {
             let record = state.tasks[usize::from(message.task)].record.map(|record| protocol.function.record(record));
-            record.is_some_and(|known| known.told & only(number) != 0)
+            record.is_some_and(|known| known.merged & only(number) != 0)
         };
-        !message_state.is_deleted || message_state.is_dead_lettered || is_told()
+        !message_state.is_deleted || message_state.is_dead_lettered || is_stored()
     })
 }
 
@@ -175,8 +177,8 @@ fn rejected_starts_are_remembered(protocol: &Protocol, state: &State) -> bool {
     })
 }
 
-/// Jobs without a finish are left to the sweep, and so are lingering tasks whose recheck is lost. `everything_ends`
-/// checks that their protection ends.
+/// Jobs without a finish are left to the sweep, and so are lingering tasks whose recheck is lost: [`LINGER_ENDS`] is about
+/// the others. `everything_ends` checks that their protection ends.
 fn idle_tasks_end_unprotected(protocol: &Protocol, state: &State) -> bool {
     let is_finish = |message: &Message| message.message_type == JobMessageType::Finished;
     let has_finish = |job: &str| protocol.messages().any(|(_, message)| message.job == job && is_finish(message));

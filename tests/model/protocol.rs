@@ -7,8 +7,8 @@ use super::harm::Harm;
 use super::left::NOTHING;
 use super::promises::{EVERY_PROMISE_IS_KEPT, Promise, every_promise_is_kept, promises};
 use super::scene::{Message, Moment, Set, VISIBILITY_TIMEOUT_S, members, only};
-use super::sights::{EVERYTHING_IS_SEEN, Sight, everything_is_seen, sights};
 use super::state::{MessageState, State, TaskState, Writer};
+use super::witnesses::{EVERY_WITNESS_IS_REACHED, Witness, everything_holds, witnesses};
 use stateright::{Model, Property};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -23,8 +23,8 @@ pub(crate) struct Protocol {
     pub(crate) broken: OnceLock<&'static str>,
     /// The number of states visited before the first violation.
     pub(crate) states_visited: AtomicUsize,
-    pub(crate) unseen: Mutex<Vec<Sight>>,
-    pub(crate) has_seen_all: AtomicBool,
+    pub(crate) unreached: Mutex<Vec<Witness>>,
+    pub(crate) has_reached_all: AtomicBool,
     /// The latest time of any state.
     latest: AtomicU16,
 }
@@ -36,8 +36,8 @@ impl Protocol {
             promises: promises(None),
             broken: OnceLock::new(),
             states_visited: AtomicUsize::new(0),
-            unseen: Mutex::new(sights(&configuration.shows)),
-            has_seen_all: AtomicBool::new(false),
+            unreached: Mutex::new(witnesses(&configuration.must_reach)),
+            has_reached_all: AtomicBool::new(false),
             latest: AtomicU16::new(0),
             configuration,
         }
@@ -99,7 +99,7 @@ impl Model for Protocol {
             queue: vec![MessageState::default(); messages.len()],
             running: Vec::new(),
             late: Vec::new(),
-            is_swept_alone: false,
+            alone: None,
             left: NOTHING,
         };
         for message in members(*carried_out) {
@@ -121,7 +121,7 @@ impl Model for Protocol {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always(EVERY_PROMISE_IS_KEPT, every_promise_is_kept),
-            Property::sometimes(EVERYTHING_IS_SEEN, everything_is_seen),
+            Property::sometimes(EVERY_WITNESS_IS_REACHED, everything_holds),
         ]
     }
 

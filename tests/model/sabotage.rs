@@ -1,6 +1,6 @@
 //! Deliberate breaks, and their effects on records.
 
-use super::function::EntryNo;
+use super::function::RecordNo;
 use super::protocol::Protocol;
 use super::scene::{Moment, Set, members, timestamp};
 use super::state::{State, TaskState};
@@ -58,6 +58,8 @@ pub(crate) enum Sabotage {
     LingersAreNotWrittenDown,
     /// A recheck does not see the jobs that have started since the last finish.
     RechecksSeeNoJobs,
+    /// A recheck finds that the task lingers for another day.
+    RechecksDoNothing,
 }
 
 impl Protocol {
@@ -70,7 +72,7 @@ impl Protocol {
     }
 
     /// A record as the state store keeps it.
-    pub(crate) fn stored(&self, number: EntryNo, batch: Set) -> EntryNo {
+    pub(crate) fn stored(&self, number: RecordNo, batch: Set) -> RecordNo {
         let known = self.function.record(number);
         let mut record: TaskRecord = known.record.clone();
         match self.configuration.sabotage {
@@ -78,7 +80,7 @@ impl Protocol {
                 record.protection.in_flight.retain(|call| call.request != ProtectionRequest::Clear);
             }
             Sabotage::UnfinishedJobsAreDropped => {
-                let of_batch = |job: &str| members(batch).any(|told| self.message(told).job == job);
+                let of_batch = |job: &str| members(batch).any(|number| self.message(number).job == job);
                 let jobs = Arc::make_mut(&mut record.jobs);
                 jobs.retain(|key, job| job.finished_at.is_some() || of_batch(&key.job_id));
             }
@@ -96,7 +98,7 @@ impl Protocol {
     }
 
     /// A record as the state store hands it out.
-    pub(crate) fn loaded(&self, state: &State, number: EntryNo) -> EntryNo {
+    pub(crate) fn loaded(&self, state: &State, number: RecordNo) -> RecordNo {
         if self.configuration.sabotage == Sabotage::None {
             return number;
         }

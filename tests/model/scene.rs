@@ -119,10 +119,10 @@ impl Message {
 
     /// The job as the message reports it.
     pub(crate) fn snapshot(&self) -> (JobKey, Job) {
-        let QueueMessage::Job(told) = sqs_record::parse(&self.body().to_string(), &config().clusters) else {
+        let QueueMessage::Job(message) = sqs_record::parse(&self.body().to_string(), &config().clusters) else {
             unreachable!("workers send valid messages")
         };
-        let reported = JobMessage::into_job(told, timestamp(0));
+        let reported = JobMessage::into_job(message, timestamp(0));
         (reported.key, reported.job)
     }
 }

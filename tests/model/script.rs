@@ -48,7 +48,7 @@ pub(crate) enum Answer<E> {
     /// The result of the put is unknown.
     StoreFails,
     Page(Vec<(TaskNo, E)>),
-    Protected(Vec<(TaskNo, Told)>),
+    Protected(Vec<(TaskNo, TaskEffect)>),
     EcsFails(EcsFault),
     Protections(Vec<(TaskNo, Option<Moment>)>),
     Paused,
@@ -56,7 +56,7 @@ pub(crate) enum Answer<E> {
 
 /// The answer of ECS for one task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Told {
+pub(crate) enum TaskEffect {
     ProtectedUntil(Moment),
     Cleared,
     /// `DEPLOYMENT_BLOCKED`
@@ -99,7 +99,7 @@ impl<E> Answer<E> {
             Self::Conflict => Answer::Conflict,
             Self::StoreFails => Answer::StoreFails,
             Self::Page(page) => Answer::Page(page.into_iter().map(|(task, record)| (task, name(record))).collect()),
-            Self::Protected(told) => Answer::Protected(told),
+            Self::Protected(effects) => Answer::Protected(effects),
             Self::EcsFails(fault) => Answer::EcsFails(fault),
             Self::Protections(seen) => Answer::Protections(seen),
             Self::Paused => Answer::Paused,

@@ -1,11 +1,11 @@
 //! A state of the model: the contents of the state store, ECS, the queue and every invocation, and the requests in
 //! flight between them.
 
-use super::function::{EntryNo, RunNo};
+use super::function::{RecordNo, RunNo};
 use super::harm::Harm;
 use super::left::Left;
 use super::scene::{Moment, Set, TaskNo};
-use super::script::{Subject, Told};
+use super::script::{Subject, TaskEffect};
 
 /// One state. Differences that no actor can observe are normalized away, so that equivalent states count once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,16 +17,25 @@ pub(crate) struct State {
     pub(crate) running: Vec<Invocation>,
     /// Calls of invocations that have ended. Sorted.
     pub(crate) late: Vec<LateCall>,
-    /// A scheduled sweep is running, and nothing else has happened since it began.
-    pub(crate) is_swept_alone: bool,
+    /// The invocation that began when all was quiet, while nothing else has happened.
+    pub(crate) alone: Option<Alone>,
     pub(crate) left: Left,
+}
+
+/// What an invocation must have done at its end if it began when all was quiet, and runs alone and without a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Alone {
+    /// A scheduled sweep, which repairs the protection of busy tasks.
+    Sweep,
+    /// A recheck after the linger, which releases its task if that has no job.
+    RecheckAfterLinger,
 }
 
 /// A task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TaskState {
     /// The stored record.
-    pub(crate) record: Option<EntryNo>,
+    pub(crate) record: Option<RecordNo>,
     /// The end of the protection in ECS; 0 if ECS does not protect the task.
     pub(crate) protected_until: Moment,
     /// When that protection was set.
@@ -89,7 +98,7 @@ pub(crate) enum Sent {
         subject: Subject,
         /// It takes effect before this time, or never; 0 once it is over.
         until: Moment,
-        told: Vec<(TaskNo, Told)>,
+        effects: Vec<(TaskNo, TaskEffect)>,
     },
     /// A put that the state store has accepted, or not.
     Store { subject: Subject, is_stored: bool },

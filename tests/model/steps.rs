@@ -3,22 +3,22 @@
 use super::actions::{Action, Happens};
 use super::configuration::Stores;
 use super::effects::late_calls;
-use super::function::{EntryNo, Event, Run, Start};
+use super::function::{Event, RecordNo, Run, Start};
 use super::protocol::Protocol;
 use super::sabotage::Sabotage;
 use super::scene::{SWEEP_EVERY_S, Set, TaskNo, VISIBILITY_TIMEOUT_S, Work, members, only};
-use super::script::{Answer, EcsFault, Request, Subject, Told};
-use super::state::{Invocation, LateCall, Sent, State};
+use super::script::{Answer, EcsFault, Request, Subject, TaskEffect};
+use super::state::{Alone, Invocation, LateCall, Sent, State};
 
 impl Protocol {
     /// The state after one of the actions that it allows.
     pub(crate) fn after(&self, before: &State, action: Action) -> State {
         let mut state = before.clone();
-        state.is_swept_alone &= match action {
+        state.alone = state.alone.filter(|_| match action {
             Action::Request(.., happens) => !happens.is_fault(),
             Action::Respond(_) => true,
             _ => false,
-        };
+        });
         match action {
             Action::Deliver(batch) => self.deliver(&mut state, batch),
             Action::Command(work) => {
@@ -27,6 +27,8 @@ impl Protocol {
                     Work::Recheck => state.left.rechecks -= 1,
                     _ => state.left.sweeps -= 1,
                 }
+                let lingered = work == Work::Recheck && state.is_quiet() && !self.lingers(&state);
+                state.alone = lingered.then_some(Alone::RecheckAfterLinger);
                 self.begin(&mut state, work);
             }
             Action::Request(at, subject, happens) => self.request(&mut state, (at, subject), happens),
@@ -53,7 +55,7 @@ impl Protocol {
                 let to = state.now + SWEEP_EVERY_S;
                 self.pass(&mut state, to);
                 self.begin(&mut state, Work::Sweep);
-                state.is_swept_alone = true;
+                state.alone = Some(Alone::Sweep);
             }
         }
         state.running.sort_unstable();
@@ -92,15 +94,15 @@ impl Protocol {
             (Happens::Lands, Request::Store(task, record)) => {
                 let is_stored = self.land(state, at, (*task, *record));
                 match self.configuration.stores {
-                    Stores::HeardLater => state.running[at].sent.push(Sent::Store { subject, is_stored }),
-                    Stores::HeardAtOnce => self.go_on(state, of, stored(is_stored)),
+                    Stores::AnsweredLater => state.running[at].sent.push(Sent::Store { subject, is_stored }),
+                    Stores::AnsweredAtOnce => self.go_on(state, of, stored(is_stored)),
                 }
             }
             (Happens::StoreFails, _) => {
                 state.left.store_faults -= 1;
                 self.go_on(state, of, Answer::StoreFails);
             }
-            (Happens::LandsUnheard, Request::Store(task, record)) => {
+            (Happens::LandsUnanswered, Request::Store(task, record)) => {
                 state.left.store_faults -= 1;
                 self.land(state, at, (*task, *record));
                 // The invocation does not know the version that its put created.
@@ -108,18 +110,18 @@ impl Protocol {
                 self.go_on(state, of, Answer::StoreFails);
             }
             (Happens::TakesEffect(task), Request::Protect(minutes, _)) => {
-                let told = self.take_effect(state, task, *minutes);
-                state.running[at].tell(subject, (task, told));
+                let effect = self.take_effect(state, task, *minutes);
+                state.running[at].add_effect(subject, (task, effect));
             }
             (Happens::Refused(task), Request::Protect(..)) => {
                 state.left.refusals -= 1;
-                state.running[at].tell(subject, (task, Told::Refused));
+                state.running[at].add_effect(subject, (task, TaskEffect::Refused));
             }
             (Happens::AnsweredInPart, Request::Protect(..)) => {
                 state.left.ecs_faults -= 1;
-                let mut told = state.running[at].told(subject).to_vec();
-                told.pop();
-                self.go_on(state, of, Answer::Protected(told));
+                let mut effects = state.running[at].effects(subject).to_vec();
+                effects.pop();
+                self.go_on(state, of, Answer::Protected(effects));
             }
             (Happens::EcsFails(fault), _) => {
                 state.left.ecs_faults -= 1;
@@ -127,11 +129,11 @@ impl Protocol {
                     let late = late_calls(&state.running[at], &run, Some(subject));
                     state.late.extend(late);
                 }
-                let heard = match (fault, self.configuration.sabotage) {
+                let answered = match (fault, self.configuration.sabotage) {
                     (EcsFault::NoAnswer, Sabotage::NoAnswerMeansNoEffect) => EcsFault::Denied,
                     _ => fault,
                 };
-                self.go_on(state, of, Answer::EcsFails(heard));
+                self.go_on(state, of, Answer::EcsFails(answered));
             }
             (Happens::NothingComesOfIt, Request::Protect(..)) => {
                 self.go_on(state, of, Answer::EcsFails(EcsFault::NoAnswer));
@@ -140,7 +142,7 @@ impl Protocol {
         }
     }
 
-    fn answer(&self, state: &State, of: (usize, Subject), request: &Request<EntryNo>) -> Answer<EntryNo> {
+    fn answer(&self, state: &State, of: (usize, Subject), request: &Request<RecordNo>) -> Answer<RecordNo> {
         let (at, subject) = of;
         let invocation = &state.running[at];
         match request {
@@ -155,7 +157,7 @@ impl Protocol {
                 stored(*is_stored)
             }
             Request::Page => Answer::Page(self.open_records(state)),
-            Request::Protect(..) => Answer::Protected(invocation.told(subject).to_vec()),
+            Request::Protect(..) => Answer::Protected(invocation.effects(subject).to_vec()),
             Request::Protections(tasks) => {
                 let seen = |task: &TaskNo| {
                     let until = self.reported(&state.tasks[usize::from(*task)]);
@@ -167,7 +169,7 @@ impl Protocol {
         }
     }
 
-    fn open_records(&self, state: &State) -> Vec<(TaskNo, EntryNo)> {
+    fn open_records(&self, state: &State) -> Vec<(TaskNo, RecordNo)> {
         let tasks = (0..self.configuration.tasks).zip(&state.tasks);
         let kept = tasks.filter_map(|(number, task)| Some((number, task.record?)));
         let open = kept.filter(|(_, record)| self.function.record(*record).record.is_open());
@@ -175,7 +177,7 @@ impl Protocol {
     }
 
     /// The function receives an answer and runs until it waits again.
-    fn go_on(&self, state: &mut State, of: (usize, Subject), answer: Answer<EntryNo>) {
+    fn go_on(&self, state: &mut State, of: (usize, Subject), answer: Answer<RecordNo>) {
         let (at, subject) = of;
         let now = state.now;
         let is_noticed = !matches!(answer, Answer::Stored | Answer::Protections(_));
@@ -194,7 +196,7 @@ impl Protocol {
             let is_new = invocation.sent.iter().all(|sent| sent.subject() != *subject);
             if is_new && matches!(request, Request::Protect(..)) {
                 let until = now + self.takes_effect_within();
-                invocation.sent.push(Sent::Call { subject: *subject, until, told: Vec::new() });
+                invocation.sent.push(Sent::Call { subject: *subject, until, effects: Vec::new() });
             }
         }
         invocation.sent.sort_unstable();
@@ -202,28 +204,28 @@ impl Protocol {
     }
 }
 
-fn stored(is_stored: bool) -> Answer<EntryNo> {
+fn stored(is_stored: bool) -> Answer<RecordNo> {
     if is_stored { Answer::Stored } else { Answer::Conflict }
 }
 
 impl Invocation {
-    fn told(&self, subject: Subject) -> &[(TaskNo, Told)] {
+    fn effects(&self, subject: Subject) -> &[(TaskNo, TaskEffect)] {
         let sent = self.sent.iter().find(|sent| sent.subject() == subject);
-        let Some(Sent::Call { told, .. }) = sent else { unreachable!("it was sent") };
-        told
+        let Some(Sent::Call { effects, .. }) = sent else { unreachable!("it was sent") };
+        effects
     }
 
-    fn tell(&mut self, subject: Subject, news: (TaskNo, Told)) {
+    fn add_effect(&mut self, subject: Subject, effect: (TaskNo, TaskEffect)) {
         let sent = self.sent.iter_mut().find(|sent| sent.subject() == subject);
-        let Some(Sent::Call { told, .. }) = sent else { unreachable!("it was sent") };
-        told.push(news);
-        told.sort_unstable();
+        let Some(Sent::Call { effects, .. }) = sent else { unreachable!("it was sent") };
+        effects.push(effect);
+        effects.sort_unstable();
     }
 }
 
 impl Run {
     /// The pending request about `subject`.
-    pub(crate) fn request(&self, subject: Subject) -> &Request<EntryNo> {
+    pub(crate) fn request(&self, subject: Subject) -> &Request<RecordNo> {
         let request = self.waiting.iter().find(|(waiting, _)| *waiting == subject);
         &request.expect("it waits for this").1
     }
@@ -233,7 +235,7 @@ impl Run {
         if self.ended.is_some() {
             return 0;
         }
-        let loads = |request: &Request<EntryNo>| match request {
+        let loads = |request: &Request<RecordNo>| match request {
             Request::Load(task) => only(usize::from(*task)),
             _ => 0,
         };

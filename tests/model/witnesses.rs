@@ -44,61 +44,63 @@ pub(crate) const THREE_AT_ONCE: &str = "three invocations have calls under way";
 
 /// A condition that some state must show.
 #[derive(Clone, Copy)]
-pub(crate) struct Sight {
+pub(crate) struct Witness {
     pub(crate) name: &'static str,
-    is_seen: fn(&Protocol, &State) -> bool,
+    holds: fn(&Protocol, &State) -> bool,
 }
 
-const fn sight(name: &'static str, is_seen: fn(&Protocol, &State) -> bool) -> Sight {
-    Sight { name, is_seen }
+const fn witness(name: &'static str, holds: fn(&Protocol, &State) -> bool) -> Witness {
+    Witness { name, holds }
 }
 
-const SIGHTS: [Sight; 27] = [
-    sight(QUIET, |_, state| state.is_quiet()),
-    sight(QUIET_AND_BUSY, is_quiet_and_busy),
-    sight(LOST_COMPARISON, a_comparison_is_lost),
-    sight(RELEASE_RACES_JOB, a_release_races_a_job),
-    sight(UNCOVERED_BEFORE_ACKNOWLEDGED, a_job_is_uncovered),
-    sight(LATE_RELEASE, |protocol, state| is_late(protocol, state, Late::Release)),
-    sight(LATE_PROTECTION, |protocol, state| is_late(protocol, state, Late::Protection)),
-    sight(LEFT_IN_STORE, a_call_is_left_in_the_store),
-    sight(TOO_LATE_TO_SEND, a_call_is_too_late_to_be_sent),
-    sight(FORGOTTEN, a_call_is_forgotten),
-    sight(REFUSED, a_task_is_refused),
-    sight(OUTLIVED, a_job_is_over_before_its_finish),
-    sight(EXPIRED, a_protection_has_expired),
-    sight(COMES_AGAIN, a_message_is_redelivered),
-    sight(PART_OF_A_CALL, a_call_is_half_done),
-    sight(PART_OF_A_BATCH, a_batch_ends_in_parts),
-    sight(OUTLIVED_AND_KEPT, a_job_is_outlived_and_kept),
-    sight(FOREIGN_IS_KEPT, |protocol, state| protocol.records(state).any(|record| record.protection.foreign.is_some())),
-    sight(BETWEEN_READ_AND_CALL, |_, state| state.tasks.iter().any(|task| task.writer == Writer::AgentTooLate)),
-    sight(LOSS_IS_NOTED, |protocol, state| protocol.records(state).any(|record| record.protection.lost.is_some())),
-    sight(REPAIRED, a_loss_is_repaired),
-    sight(REJECTED, |protocol, state| protocol.records(state).any(|record| record.rejected.is_some())),
-    sight(ADMITTED, a_rejected_job_is_recorded),
-    sight(TWO_WRITERS, a_task_has_two_writers),
-    sight(AGENT_JOB_IS_REFUSED, an_agent_was_refused),
-    sight(SWEEP_ACTS, a_sweep_acts),
-    sight(THREE_AT_ONCE, |protocol, state| calling(protocol, state).count() == 3),
+const WITNESSES: [Witness; 27] = [
+    witness(QUIET, |_, state| state.is_quiet()),
+    witness(QUIET_AND_BUSY, is_quiet_and_busy),
+    witness(LOST_COMPARISON, a_comparison_is_lost),
+    witness(RELEASE_RACES_JOB, a_release_races_a_job),
+    witness(UNCOVERED_BEFORE_ACKNOWLEDGED, a_job_is_uncovered),
+    witness(LATE_RELEASE, |protocol, state| is_late(protocol, state, Late::Release)),
+    witness(LATE_PROTECTION, |protocol, state| is_late(protocol, state, Late::Protection)),
+    witness(LEFT_IN_STORE, a_call_is_left_in_the_store),
+    witness(TOO_LATE_TO_SEND, a_call_is_too_late_to_be_sent),
+    witness(FORGOTTEN, a_call_is_forgotten),
+    witness(REFUSED, a_task_is_refused),
+    witness(OUTLIVED, a_job_is_over_before_its_finish),
+    witness(EXPIRED, a_protection_has_expired),
+    witness(COMES_AGAIN, a_message_is_redelivered),
+    witness(PART_OF_A_CALL, a_call_is_half_done),
+    witness(PART_OF_A_BATCH, a_batch_ends_in_parts),
+    witness(OUTLIVED_AND_KEPT, a_job_is_outlived_and_kept),
+    witness(FOREIGN_IS_KEPT, |protocol, state| {
+        protocol.records(state).any(|record| record.protection.foreign.is_some())
+    }),
+    witness(BETWEEN_READ_AND_CALL, |_, state| state.tasks.iter().any(|task| task.writer == Writer::AgentTooLate)),
+    witness(LOSS_IS_NOTED, |protocol, state| protocol.records(state).any(|record| record.protection.lost.is_some())),
+    witness(REPAIRED, a_loss_is_repaired),
+    witness(REJECTED, |protocol, state| protocol.records(state).any(|record| record.rejected.is_some())),
+    witness(ADMITTED, a_rejected_job_is_recorded),
+    witness(TWO_WRITERS, a_task_has_two_writers),
+    witness(AGENT_JOB_IS_REFUSED, an_agent_was_refused),
+    witness(SWEEP_ACTS, a_sweep_acts),
+    witness(THREE_AT_ONCE, |protocol, state| calling(protocol, state).count() == 3),
 ];
 
-/// The sights with these names.
-pub(crate) fn sights(names: &[&str]) -> Vec<Sight> {
-    SIGHTS.into_iter().filter(|sight| names.contains(&sight.name)).collect()
+/// The witnesses with these names.
+pub(crate) fn witnesses(names: &[&str]) -> Vec<Witness> {
+    WITNESSES.into_iter().filter(|witness| names.contains(&witness.name)).collect()
 }
 
-/// One property for all sights, because the checker spends time on each property in every state.
-pub(crate) const EVERYTHING_IS_SEEN: &str = "everything that it has to show is seen";
+/// One property for all witnesses, because the checker spends time on each property in every state.
+pub(crate) const EVERY_WITNESS_IS_REACHED: &str = "everything that it has to show is seen";
 
-/// Returns true only once, for the state that shows the last missing sight.
-pub(crate) fn everything_is_seen(protocol: &Protocol, state: &State) -> bool {
-    if protocol.has_seen_all.load(Ordering::Relaxed) {
+/// Returns true only once, for the state that reaches the last missing witness.
+pub(crate) fn everything_holds(protocol: &Protocol, state: &State) -> bool {
+    if protocol.has_reached_all.load(Ordering::Relaxed) {
         return false;
     }
-    let mut unseen = protocol.unseen.lock().unwrap_or_else(PoisonError::into_inner);
-    unseen.retain(|sight| !(sight.is_seen)(protocol, state));
-    unseen.is_empty() && !protocol.has_seen_all.swap(true, Ordering::Relaxed)
+    let mut unreached = protocol.unreached.lock().unwrap_or_else(PoisonError::into_inner);
+    unreached.retain(|witness| !(witness.holds)(protocol, state));
+    unreached.is_empty() && !protocol.has_reached_all.swap(true, Ordering::Relaxed)
 }
 
 impl Protocol {
@@ -152,7 +154,8 @@ fn a_release_races_a_job(protocol: &Protocol, state: &State) -> bool {
 /// The state store contains the job, ECS has protected the task, and a release followed.
 fn a_job_is_uncovered(protocol: &Protocol, state: &State) -> bool {
     calling(protocol, state).any(|(invocation, minutes, tasks)| {
-        let granted = invocation.sent.iter().any(|sent| matches!(sent, Sent::Call { told, .. } if !told.is_empty()));
+        let granted =
+            invocation.sent.iter().any(|sent| matches!(sent, Sent::Call { effects, .. } if !effects.is_empty()));
         let is_bare =
             |task: &TaskNo| protocol.has_live_job(state, *task) && state.tasks[usize::from(*task)].protected_until == 0;
         granted && minutes.is_some() && tasks.iter().any(is_bare)
@@ -230,7 +233,7 @@ fn a_message_is_redelivered(_: &Protocol, state: &State) -> bool {
 
 fn a_call_is_half_done(protocol: &Protocol, state: &State) -> bool {
     calling(protocol, state).any(|(invocation, _, tasks)| {
-        let is_half_done = |sent: &Sent| matches!(sent, Sent::Call { told, .. } if told.len() == 1);
+        let is_half_done = |sent: &Sent| matches!(sent, Sent::Call { effects, .. } if effects.len() == 1);
         tasks.len() == 2 && invocation.sent.iter().any(is_half_done)
     })
 }
