@@ -51,7 +51,7 @@ fn runs_keep_every_promise(focus: Focus, runs: usize, often: &[&str], least: u64
     for seed in (1..).filter(|seed| Focus::of_seed(*seed) == focus).take(runs) {
         let outcome = of_seed(seed, Sabotage::None);
         assert_eq!(outcome.plan.breaks(), None, "{}", report(seed, &outcome));
-        counts.take_in(&outcome.counts);
+        counts.add_all(&outcome.counts);
     }
     println!("{counts}");
     assert_eq!(counts.of("concurrent invocations, at most"), 4);

@@ -128,7 +128,7 @@ impl Function {
         let stops = std::mem::take(&mut gathered.stops);
         let changes = &gathered.changes;
         let reads = stops.iter().map(|ReportedStop { place, stop }| async move {
-            (*place, self.services.tasks.observe_stop(stop, &changes[*place].jobs, budget).await)
+            (*place, self.services.tasks.read_stop(stop, &changes[*place].jobs, budget).await)
         });
         let observed: Vec<_> = stream::iter(reads).buffer_unordered(STOPS_AT_ONCE).collect().await;
         let mut unobserved = HashMap::new();

@@ -17,7 +17,7 @@ use crate::ecs::service::{Service, ServiceArn};
 use crate::ecs::service_deployment::ServiceDeployment;
 use crate::service::durations::{LearnedDurations, LearnedEnd};
 use crate::store::error::StoreError;
-use crate::task::change::SeenProtection;
+use crate::task::change::EcsProtection;
 use crate::task::job::{JobKey, Labels};
 
 use jiff::Timestamp;
@@ -51,7 +51,7 @@ pub struct LostTask {
     /// Until when ECS had confirmed its protection.
     pub until: Timestamp,
     /// What ECS reports.
-    pub seen: SeenProtection,
+    pub seen: EcsProtection,
 }
 
 impl ServiceSnapshot {

@@ -1,6 +1,6 @@
 //! Which task records a sweep must act on.
 
-use crate::task::change::SeenProtection;
+use crate::task::change::EcsProtection;
 use crate::task::minutes::GRANT_TOLERANCE;
 use crate::task::plan::{Decision, KeepReason, decide_protection};
 use crate::task::record::TaskRecord;
@@ -49,10 +49,10 @@ pub fn attention(record: &TaskRecord, now: Timestamp) -> Attention {
 
 /// Returns what ECS reports if it protects the task for less time than `until`, the end in the record. `None`
 /// if the protection is long enough.
-pub fn is_lost(until: Timestamp, seen: Option<Timestamp>) -> Option<SeenProtection> {
+pub fn is_lost(until: Timestamp, seen: Option<Timestamp>) -> Option<EcsProtection> {
     match seen {
-        None => Some(SeenProtection::Unprotected),
-        Some(seen) => (until.duration_since(seen) > GRANT_TOLERANCE).then_some(SeenProtection::Until(seen)),
+        None => Some(EcsProtection::Unprotected),
+        Some(seen) => (until.duration_since(seen) > GRANT_TOLERANCE).then_some(EcsProtection::Until(seen)),
     }
 }
 
@@ -121,8 +121,8 @@ mod tests {
 
     #[test]
     fn less_than_what_counts_is_a_loss_and_a_second_less_is_none() {
-        assert_eq!(is_lost(at(60), None), Some(SeenProtection::Unprotected));
-        assert_eq!(is_lost(at(60), Some(at(30))), Some(SeenProtection::Until(at(30))));
+        assert_eq!(is_lost(at(60), None), Some(EcsProtection::Unprotected));
+        assert_eq!(is_lost(at(60), Some(at(30))), Some(EcsProtection::Until(at(30))));
         assert_eq!(is_lost(at(60), Some(at(60) - jiff::SignedDuration::from_secs(1))), None);
         assert_eq!(is_lost(at(60), Some(at(90))), None);
     }

@@ -15,7 +15,7 @@ pub struct TaskChange {
     /// Its stop, if ECS reports one.
     pub end: Option<TaskStop>,
     /// The protection that ECS reports, if it was asked.
-    pub protection: SeenProtection,
+    pub protection: EcsProtection,
     /// Whether a refused protection is requested again at once.
     pub refusal: RefusedBefore,
     /// Whether to clear the protection of an idle task that taskhold has not set, or of a busy one.
@@ -59,7 +59,7 @@ pub enum RefusedBefore {
 
 /// The protection that ECS reports for a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SeenProtection {
+pub enum EcsProtection {
     /// ECS was not asked.
     #[default]
     NotAsked,
@@ -76,7 +76,7 @@ impl TaskChange {
             task,
             jobs: Vec::new(),
             end: None,
-            protection: SeenProtection::NotAsked,
+            protection: EcsProtection::NotAsked,
             refusal: RefusedBefore::Stands,
             release: ReleaseRule::ByJobs,
         }

@@ -11,7 +11,7 @@ use crate::task::protection::{CallResult, Refusal};
 use crate::task::reconcile::Reconcile;
 use crate::task::stage::{BoxedStage, CalledStage, Existence, FoundRecord, Next};
 use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{LocalBoxFuture, join};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tracing::{info, warn};
 
@@ -20,32 +20,33 @@ fn is_missing(result: &CallResult) -> bool {
 }
 
 impl Reconcile<'_> {
-    /// Asks ECS about tasks that would get a record without a call, and merges the reports about those that it
-    /// knows. Returns the stages with a call to send.
-    pub(crate) async fn prove(&self, states: &mut [Option<TaskState>], stages: Vec<BoxedStage>) -> Vec<BoxedStage> {
-        let is_unproved = |stage: &BoxedStage| matches!(stage.next, Next::Prove(_));
-        let (unproved, mut open): (Vec<_>, Vec<_>) = stages.into_iter().partition(is_unproved);
-        if !unproved.is_empty() {
-            open.extend(self.merge_known(states, unproved).await);
-        }
-        open
-    }
-
+    /// Makes the calls of `open`, and asks ECS beside them about tasks that would get a record without a call: what
+    /// somebody says about a task that does not exist delays no start. Then it merges the reports about those that ECS
+    /// knows, and makes their calls.
+    ///
     /// Boxed: it is large, and few messages await it.
-    fn merge_known<'a>(
+    pub(crate) fn carry_out_and_prove<'a>(
         &'a self,
         states: &'a mut [Option<TaskState>],
+        open: Vec<BoxedStage>,
         unproved: Vec<BoxedStage>,
-    ) -> LocalBoxFuture<'a, Vec<BoxedStage>> {
-        self.merge_known_unboxed(states, unproved).boxed_local()
+    ) -> LocalBoxFuture<'a, ()> {
+        async {
+            let lookups = self.existence_of(unproved.iter().map(|stage| &stage.task));
+            let ((), found) = join(self.carry_out(states, open), lookups).await;
+            let known = self.merge_known(states, unproved, &found).await;
+            self.carry_out(states, known).await;
+        }
+        .boxed_local()
     }
 
-    async fn merge_known_unboxed(
+    /// Merges the reports about tasks that ECS knows. Returns the stages with a call to send.
+    async fn merge_known(
         &self,
         states: &mut [Option<TaskState>],
         unproved: Vec<BoxedStage>,
+        found: &HashMap<Task, Existence>,
     ) -> Vec<BoxedStage> {
-        let found = self.existence_of(unproved.iter().map(|stage| &stage.task)).await;
         let mut known = Vec::new();
         for stage in unproved {
             let stage = *stage;

@@ -80,7 +80,7 @@ mod tests {
     fn report(record: &mut TaskRecord, id: &str, job: Job, now: i64) {
         let reports = [(key(id), job)];
         record.linger_after(&reports, LINGER);
-        record.take_in(&reports, at(now));
+        record.add_reports(&reports, at(now));
     }
 
     fn until(second: i64) -> Job {

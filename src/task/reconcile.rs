@@ -15,7 +15,7 @@ use crate::ecs::arn::Task;
 use crate::store;
 use crate::store::{Changed, RECORDS_AT_ONCE, Store, Updated, Versioned};
 use crate::task::batching::{TaskRequest, coalesce};
-use crate::task::change::{RefusedBefore, ReleaseRule, SeenProtection, TaskChange};
+use crate::task::change::{EcsProtection, RefusedBefore, ReleaseRule, TaskChange};
 use crate::task::concurrently::at_once;
 use crate::task::interruption::StopStage;
 use crate::task::outcome::{RetryReason, TaskState};
@@ -61,15 +61,22 @@ impl Reconcile<'_> {
         let first = changes.into_iter().enumerate();
         let first = first.map(|(at, change)| self.merge_and_plan(at, change, None));
         let open = self.collect(&mut states, first).await;
-        let mut open = self.prove(&mut states, open).await;
+        let (unproved, open): (Vec<_>, Vec<_>) = open.into_iter().partition(|stage| stage.is_unproved());
+        match unproved.is_empty() {
+            true => self.carry_out(&mut states, open).await,
+            false => self.carry_out_and_prove(&mut states, open, unproved).await,
+        }
+        states.into_iter().map(|state| state.expect("every change was taken in and has ended")).collect()
+    }
+
+    /// Makes the calls of these stages, and decides again after each.
+    pub(crate) async fn carry_out(&self, states: &mut [Option<TaskState>], mut open: Vec<BoxedStage>) {
         for round in 1..=ROUNDS_MAX {
             if open.is_empty() {
-                break;
+                return;
             }
             if self.time_is_short() {
-                end_all(&mut states, open, &RetryReason::OutOfTime);
-                open = Vec::new();
-                break;
+                return end_all(states, open, &RetryReason::OutOfTime);
             }
             let called = self.make_calls(open).await;
             let unknown = self.unknown_among(&called).await;
@@ -77,10 +84,9 @@ impl Reconcile<'_> {
                 let existence = unknown.get(&called.stage.task).copied().unwrap_or(Existence::Unproved);
                 self.settle(called, existence, round)
             });
-            open = self.collect(&mut states, settled).await;
+            open = self.collect(states, settled).await;
         }
-        end_all(&mut states, open, &RetryReason::AnotherCallInFlight);
-        states.into_iter().map(|state| state.expect("every change was taken in and has ended")).collect()
+        end_all(states, open, &RetryReason::AnotherCallInFlight);
     }
 
     /// Merges a change into the record, decides, and records the resulting call, all in one store. `found` is the record
@@ -106,12 +112,12 @@ impl Reconcile<'_> {
             let blank = record.is_blank().then(|| record.clone());
             record.forget(now, retention);
             record.linger_after(jobs, self.config.linger);
-            record.take_in(jobs, now);
+            record.add_reports(jobs, now);
             record.end_linger(*release);
             match protection {
-                SeenProtection::NotAsked => {}
-                SeenProtection::Unprotected => record.protection.see(None, now),
-                SeenProtection::Until(until) => record.protection.see(Some(*until), now),
+                EcsProtection::NotAsked => {}
+                EcsProtection::Unprotected => record.protection.see(None, now),
+                EcsProtection::Until(until) => record.protection.see(Some(*until), now),
             }
             if let Some(end) = end {
                 record.interrupt(end, now);
@@ -283,7 +289,7 @@ fn decide_change(record: &TaskRecord, change: &TaskChange, now: Timestamp) -> De
             Decision::Request(ProtectionRequest::Clear)
         }
         // ECS is stopping it, and what the record lacks it can no longer get.
-        Decision::Request(_) if change.end.is_some() && change.protection != SeenProtection::NotAsked => {
+        Decision::Request(_) if change.end.is_some() && change.protection != EcsProtection::NotAsked => {
             Decision::Keep(KeepReason::Stopped)
         }
         decision => decision,

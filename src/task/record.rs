@@ -68,7 +68,7 @@ impl Record for TaskRecord {
 
 impl TaskRecord {
     /// Merges the report of a message or of another instance about a job. A job of which only the fingerprint is left
-    /// has finished, and stays so. It checks no room; [`TaskRecord::take_in`] does.
+    /// has finished, and stays so. It checks no room; [`TaskRecord::add_reports`] does.
     pub fn merge_job(&mut self, key: &JobKey, job: &Job) {
         if !self.jobs.contains_key(key) && self.fingerprints.contains(key) {
             return;

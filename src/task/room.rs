@@ -30,7 +30,7 @@ const FINISHED_BYTES_MAX: usize = 32_000;
 impl TaskRecord {
     /// Merges what messages report about jobs. Each live job that is new to the record needs room; without room it is
     /// noted in [`TaskRecord::rejected`] instead, and recorded as soon as there is room. Every other report has room.
-    pub fn take_in(&mut self, reports: &[(JobKey, Job)], now: Timestamp) {
+    pub fn add_reports(&mut self, reports: &[(JobKey, Job)], now: Timestamp) {
         let mut room = None;
         for (key, job) in reports {
             if !self.jobs.contains_key(key) && self.fingerprints.contains(key) {

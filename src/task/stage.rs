@@ -25,6 +25,11 @@ impl Stage {
         matches!(self.next, Next::Call(ProtectionRequest::Clear, _)) && self.release.clears_own_only()
     }
 
+    /// Whether ECS must say first that it knows the task.
+    pub(crate) fn is_unproved(&self) -> bool {
+        matches!(self.next, Next::Prove(_))
+    }
+
     pub(crate) fn may_be_sent(&self, now: Timestamp) -> bool {
         match self.next {
             Next::Call(_, call) => self.versioned.record.protection.may_be_sent(call, now),

@@ -8,7 +8,7 @@ use crate::ecs::task::TaskDescription;
 use crate::outbox::{DeliveryError, DeliveryOutcome};
 use crate::store;
 use crate::store::Changed;
-use crate::task::change::SeenProtection;
+use crate::task::change::EcsProtection;
 use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop, TrackedInterruption};
 use crate::task::job::{Job, JobKey};
 use crate::task::outcome::{RetryReason, TaskState};
@@ -32,7 +32,7 @@ pub struct TaskStopEvent {
 pub(crate) struct ObservedStop {
     pub(crate) end: TaskStop,
     /// The protection that ECS reports, if it was asked.
-    pub(crate) protection: SeenProtection,
+    pub(crate) protection: EcsProtection,
 }
 
 /// A task whose interruption could not be reported.
@@ -45,7 +45,7 @@ impl TaskReconciler {
     /// Returns the stop of a task that has live jobs, including the jobs reported together with the stop.
     /// `None` if the task has no live job or does not stop. Every principal that may send to the job queue
     /// can report a stop, so this asks ECS. A task without live jobs is not worth the call.
-    pub(crate) async fn observe_stop(
+    pub(crate) async fn read_stop(
         &self,
         stop: &TaskStopEvent,
         reported: &[(JobKey, Job)],
@@ -67,20 +67,20 @@ impl TaskReconciler {
         let is_scale_in = end.cause.code.as_deref() == Some("ServiceSchedulerInitiated");
         let protection = match record.protection.confirmed_until {
             Some(until) if is_scale_in && until > self.clock.now() => self.protection_at_stop(task).await,
-            _ => SeenProtection::NotAsked,
+            _ => EcsProtection::NotAsked,
         };
         Ok(Some(ObservedStop { end, protection }))
     }
 
     /// The protection that ECS reports of a task that its scheduler stops. A read that fails, or says that the task is
     /// gone, proves nothing.
-    async fn protection_at_stop(&self, task: &Task) -> SeenProtection {
+    async fn protection_at_stop(&self, task: &Task) -> EcsProtection {
         let answer = self.ecs.get_task_protection(&task.cluster, std::slice::from_ref(&task.id)).await;
         let is_listed = |answer: &ProtectionAnswer| answer.protected_tasks.iter().any(|one| one.task_id == task.id);
         match answer.ok().filter(is_listed).map(|answer| answer.protected_until(&task.id)) {
-            Some(Ok(Some(until))) => SeenProtection::Until(until),
-            Some(Ok(None)) => SeenProtection::Unprotected,
-            Some(Err(_)) | None => SeenProtection::NotAsked,
+            Some(Ok(Some(until))) => EcsProtection::Until(until),
+            Some(Ok(None)) => EcsProtection::Unprotected,
+            Some(Err(_)) | None => EcsProtection::NotAsked,
         }
     }
 

@@ -130,7 +130,7 @@ fn crowd(record: &mut TaskRecord, now: Timestamp) {
         let job = Job { finished_at: Some(far), reported_at: Some(far), ..Job::default() };
         (JobKey { job_id: format!("crowd-{number}"), attempt: 1 }, job)
     };
-    record.take_in(&(0..200).map(finished).collect::<Vec<_>>(), now);
+    record.add_reports(&(0..200).map(finished).collect::<Vec<_>>(), now);
     record.shrink(now, SignedDuration::from_hours(336));
 }
 
@@ -225,7 +225,7 @@ proptest! {
             let mut record = TaskRecord::default();
             for (step, index) in order.iter().enumerate() {
                 let reported = messages[*index].reported();
-                record.take_in(&[(reported.key, reported.job)], now);
+                record.add_reports(&[(reported.key, reported.job)], now);
                 if crowds.contains(&step) {
                     crowd(&mut record, now);
                 }
@@ -238,7 +238,7 @@ proptest! {
         let mut again = mine.clone();
         for sent in &messages {
             let reported = sent.reported();
-            again.take_in(&[(reported.key, reported.job)], now);
+            again.add_reports(&[(reported.key, reported.job)], now);
         }
         prop_assert!(again.live_jobs(now).eq(mine.live_jobs(now)));
     }

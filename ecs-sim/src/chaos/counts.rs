@@ -38,7 +38,7 @@ impl RunCounts {
     }
 
     /// Adds the counts of another run. For names that end in `at most` the maximum is kept.
-    pub fn take_in(&mut self, other: &Self) {
+    pub fn add_all(&mut self, other: &Self) {
         other.struck.iter().for_each(|(what, times)| *self.struck.entry(what).or_default() += times);
         for (what, times) in &other.happened {
             match what.ends_with("at most") {

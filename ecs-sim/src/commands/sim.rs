@@ -109,7 +109,7 @@ fn seeds(shared: &Seeds, options: &Options, thread: usize) -> Result<(), CliErro
             break;
         }
         let outcome = chaos::of_seed(seed, options.sim.sabotage);
-        counts.take_in(&outcome.counts);
+        counts.add_all(&outcome.counts);
         if let Some((broken, why)) = &outcome.broken {
             shared.violations.fetch_add(1, Ordering::Relaxed);
             if options.sim.keeps_going {
@@ -129,7 +129,7 @@ fn seeds(shared: &Seeds, options: &Options, thread: usize) -> Result<(), CliErro
             say!("{} of {} runs", seed - options.seed, options.sim.runs)?;
         }
     }
-    shared.counts.lock().unwrap_or_else(PoisonError::into_inner).take_in(&counts);
+    shared.counts.lock().unwrap_or_else(PoisonError::into_inner).add_all(&counts);
     Ok(())
 }
 

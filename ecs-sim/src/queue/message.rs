@@ -107,8 +107,8 @@ impl SendMessage {
         bytes_of(&self.body, &self.attributes)
     }
 
-    /// Checks whether SQS accepts the message.
-    pub(super) fn check(&self, settings: &QueueSettings, queue_is_fifo: bool) -> Result<(), QueueError> {
+    /// Checks whether SQS accepts the message in a standard queue.
+    pub(super) fn check(&self, settings: &QueueSettings) -> Result<(), QueueError> {
         if self.body.is_empty() {
             return Err(QueueError::MissingParameter { name: "MessageBody" });
         }
@@ -125,7 +125,7 @@ impl SendMessage {
             let reason = format!("{seconds} is not between 0 and {DELAY_SECONDS_MAX}");
             return Err(QueueError::InvalidParameterValue { name: "DelaySeconds", reason });
         }
-        if queue_is_fifo { self.check_fifo(settings) } else { Ok(()) }
+        Ok(())
     }
 
     fn check_attributes(&self) -> Result<(), QueueError> {
@@ -156,7 +156,8 @@ impl SendMessage {
         Ok(())
     }
 
-    fn check_fifo(&self, settings: &QueueSettings) -> Result<(), QueueError> {
+    /// Checks what a FIFO queue asks for besides.
+    pub(super) fn check_fifo(&self, settings: &QueueSettings) -> Result<(), QueueError> {
         if self.message_group_id.is_none() {
             return Err(QueueError::MissingParameter { name: "MessageGroupId" });
         }

@@ -134,8 +134,9 @@ impl Queues {
         let now_ms = self.now_ms;
         let id = message_id(self.sequence + 1);
         let target = self.queue_mut(queue)?;
-        message.check(target.settings(), target.is_fifo())?;
+        message.check(target.settings())?;
         if target.is_fifo() {
+            message.check_fifo(target.settings())?;
             if let Some(first) = target.deduplication().first_of(&message, now_ms) {
                 return Ok(first);
             }

@@ -8,7 +8,7 @@ use crate::lambda::function::Function;
 use crate::lambda::sweep::part::Part;
 use crate::service::recheck::SweepPlace;
 use crate::task::attention::{Attention, attention, is_lost};
-use crate::task::change::{SeenProtection, TaskChange};
+use crate::task::change::{EcsProtection, TaskChange};
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::record::TaskRecord;
 use crate::task::stop::{TaskStopEvent, UnreportedInterruption, end_of};
@@ -156,7 +156,7 @@ impl Function {
         // Only a running task has lost its protection; the jobs of a stopped one are over.
         let ids: Vec<TaskId> = lost.iter().map(|(compared, _)| compared.task.id.clone()).collect();
         let described = self.services.tasks.ecs.describe_tasks(&tasks[0].task.cluster, &ids).await?;
-        let change = |(Compared { task, until }, protection): (Compared<'_>, SeenProtection)| {
+        let change = |(Compared { task, until }, protection): (Compared<'_>, EcsProtection)| {
             let found = described.iter().find(|described| described.id == task.id).cloned();
             let end = end_of(found, &unreported_stop(task));
             let until = shown_time(until);

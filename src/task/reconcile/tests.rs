@@ -95,7 +95,7 @@ impl Ecs for AnsweringEcs<'_> {
     }
 }
 
-/// It knows every task, and reports each protected as it grants it.
+/// It knows every task, which takes it two seconds to say, and reports each protected as it grants it.
 #[async_trait]
 impl ServiceReads for AnsweringEcs<'_> {
     async fn describe_services(&self, _: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
@@ -118,6 +118,7 @@ impl ServiceReads for AnsweringEcs<'_> {
     }
 
     async fn describe_tasks(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
+        self.clock.goes_on(SignedDuration::from_secs(2));
         let running = |id: &TaskId| TaskDescription {
             id: id.clone(),
             service: None,
@@ -238,6 +239,19 @@ fn each_task_of_a_call_receives_what_ecs_granted_it() {
     assert!(states.iter().all(|state| unsettled(state).is_none()), "{states:?}");
     let confirmed = [1, 2].map(|number| stored(&store, number).record.protection.confirmed_until);
     assert_eq!(confirmed, [1, 2].map(|number| Some(granted_until(&task(number).id))));
+}
+
+#[test]
+fn a_start_does_not_wait_for_what_ecs_says_about_the_task_of_another_message() {
+    let clock = watchmaker();
+    let store = MemoryStore::new(Arc::new(clock.clone()));
+    let finished = Job { finished_at: Some(at(0)), ..job(minutes(60)) };
+    let finish = TaskChange { jobs: vec![(key("j"), finished)], ..TaskChange::none(task(2)) };
+    let (states, calls) = carried_out(&store, &clock, vec![finish, starts(1)], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+    assert_eq!(calls, [(0, 1)]);
+    assert_eq!(clock.now(), at(2_000), "ECS was asked about the other task");
+    assert!(states.iter().all(|state| unsettled(state).is_none()), "{states:?}");
+    assert!(!stored(&store, 2).record.is_blank());
 }
 
 #[test]

@@ -48,9 +48,9 @@ fn bytes(record: &TaskRecord) -> usize {
 }
 
 /// Takes in reports one by one, as separate messages.
-fn take_in(record: &mut TaskRecord, reports: impl IntoIterator<Item = (JobKey, Job)>, now: Timestamp) {
+fn add_reports(record: &mut TaskRecord, reports: impl IntoIterator<Item = (JobKey, Job)>, now: Timestamp) {
     for (number, report) in reports.into_iter().enumerate() {
-        record.take_in(&[report], now);
+        record.add_reports(&[report], now);
         record.shrink(now, RETENTION);
         if number % 50 == 0 {
             assert!(bytes(record) <= RECORD_BYTES_MAX, "{} bytes", bytes(record));
@@ -63,7 +63,7 @@ fn take_in(record: &mut TaskRecord, reports: impl IntoIterator<Item = (JobKey, J
 fn full(job: impl Fn(usize) -> (JobKey, Job)) -> (TaskRecord, Vec<JobKey>) {
     let mut record = TaskRecord::default();
     for number in 0.. {
-        record.take_in(&[job(number)], at(0));
+        record.add_reports(&[job(number)], at(0));
         if record.rejected.is_some() {
             break;
         }
@@ -84,7 +84,7 @@ fn in_a_full_record_every_finish_a_forced_release_and_an_interruption_still_fit(
         assert!(live.len() > 65, "{} live jobs", live.len());
         let mut by_finishes = record.clone();
         let rejected = record.rejected_jobs(at(0)).map(|job| job.key.clone());
-        take_in(&mut by_finishes, live.iter().cloned().chain(rejected).map(|key| (key, finished(5))), at(5));
+        add_reports(&mut by_finishes, live.iter().cloned().chain(rejected).map(|key| (key, finished(5))), at(5));
         let mut by_force = record.clone();
         by_force.finish_jobs(at(5));
         by_force.shrink(at(5), RETENTION);
@@ -116,12 +116,12 @@ fn finished_jobs_shrink_to_fingerprints_and_absorb_late_starts() {
     for number in 0..2000 {
         let minute = i64::try_from(number).unwrap();
         let (key, _) = short(number);
-        take_in(&mut record, [(key.clone(), started(minute, 600)), (key, finished(minute))], at(minute));
+        add_reports(&mut record, [(key.clone(), started(minute, 600)), (key, finished(minute))], at(minute));
     }
     assert!(record.fingerprints.len() > 1800, "{} fingerprints", record.fingerprints.len());
     assert!(bytes(&record) < 64_000, "{} bytes", bytes(&record));
     let before = record.clone();
-    take_in(&mut record, (0..2000).map(|number| (short(number).0, started(1000, 2880))), at(2000));
+    add_reports(&mut record, (0..2000).map(|number| (short(number).0, started(1000, 2880))), at(2000));
     assert_eq!(record.wanted_until(at(2000)), None, "a job was revived");
     assert_eq!(record.fingerprints, before.fingerprints);
 }
@@ -130,11 +130,11 @@ fn finished_jobs_shrink_to_fingerprints_and_absorb_late_starts() {
 fn a_live_job_is_not_rejected_for_the_sake_of_finished_ones() {
     let mut record = TaskRecord::default();
     let reports: Vec<_> = (0..35_000).map(|number| (short(number).0, finished(0))).collect();
-    record.take_in(&reports, at(0));
+    record.add_reports(&reports, at(0));
     record.shrink(at(0), RETENTION);
     assert!(bytes(&record) <= RECORD_BYTES_MAX && bytes(&record) > RECORD_BYTES_MAX - 65_000, "{}", bytes(&record));
     let job = |number| (key(&format!("live-{number}")), started(0, 600));
-    take_in(&mut record, (0..500).map(job), at(0));
+    add_reports(&mut record, (0..500).map(job), at(0));
     assert_eq!((record.live_jobs(at(0)).count(), record.rejected), (500, None));
 }
 
@@ -150,10 +150,10 @@ fn a_rejected_start_is_remembered_until_its_job_is_recorded_finished_or_over() {
     assert!(!record.knows(&rejected));
     assert_eq!([599, 600].map(|minute| record.rejected_since(at(minute)).is_some()), [true, false]);
     let mut finished_first = record.clone();
-    take_in(&mut finished_first, [(rejected.clone(), finished(5))], at(5));
+    add_reports(&mut finished_first, [(rejected.clone(), finished(5))], at(5));
     assert_eq!(finished_first.rejected, None);
     let mut with_room = record.clone();
-    take_in(&mut with_room, [(live[0].clone(), finished(5))], at(5));
+    add_reports(&mut with_room, [(live[0].clone(), finished(5))], at(5));
     assert!(with_room.rejected.is_none() && with_room.live_jobs(at(5)).any(|(live, _)| *live == rejected));
     let mut by_force = record;
     by_force.finish_jobs(at(5));
@@ -166,9 +166,9 @@ fn a_rejected_job_for_which_its_task_protects_itself_stays_one() {
     let (own, mut job) = (key("own"), started(0, 700));
     let refused = AgentProtection::Refused { reason: "DEPLOYMENT_BLOCKED".to_owned() };
     job.protection = Some(Reported { at: at(0), value: refused });
-    take_in(&mut record, [(own.clone(), job)], at(0));
+    add_reports(&mut record, [(own.clone(), job)], at(0));
     assert!(!record.knows(&own));
-    take_in(&mut record, live.into_iter().take(2).map(|key| (key, finished(5))), at(5));
+    add_reports(&mut record, live.into_iter().take(2).map(|key| (key, finished(5))), at(5));
     assert!(record.knows(&own) && record.jobs[&own].is_protected_by_agent());
     assert_eq!(record.jobs[&own].agent_refused_at(), Some(at(0)));
 }
@@ -180,19 +180,19 @@ fn labels_that_do_not_fit_are_left_out_and_their_jobs_are_recorded() {
     assert!((1..10).contains(&labelled), "{labelled} of {} jobs with labels", live.len());
     let (known, job) = longest(0);
     let mut relabelled = TaskRecord::default();
-    take_in(&mut relabelled, [(known.clone(), started(0, 60)), (known.clone(), job.clone())], at(0));
+    add_reports(&mut relabelled, [(known.clone(), started(0, 60)), (known.clone(), job.clone())], at(0));
     assert_eq!(relabelled.jobs[&known].labels, job.labels);
 }
 
 #[test]
 fn a_job_that_outlived_its_declared_end_is_revived_only_if_it_fits() {
     let mut record = TaskRecord::default();
-    take_in(&mut record, [(key("outlived"), started(0, 5))], at(0));
+    add_reports(&mut record, [(key("outlived"), started(0, 5))], at(0));
     let reports: Vec<_> = (0..2000).map(short).collect();
-    record.take_in(&reports[..1000], at(6));
+    record.add_reports(&reports[..1000], at(6));
     assert!(record.rejected.is_some() && record.knows(&key("outlived")));
     let longer = Job { declared_until: Some(at(60)), reported_at: Some(at(6)), ..Job::default() };
-    take_in(&mut record, [(key("outlived"), longer)], at(6));
+    add_reports(&mut record, [(key("outlived"), longer)], at(6));
     assert!(record.live_jobs(at(6)).all(|(live, _)| *live != key("outlived")));
 }
 
@@ -211,7 +211,7 @@ fn one_task_can_sustain_some_jobs_a_minute_for_ever() {
         let mut record = TaskRecord::default();
         let reports =
             |range: std::ops::Range<usize>| -> Vec<_> { range.map(|number| (short(number).0, finished(0))).collect() };
-        record.take_in(&reports(0..35_000), at(0));
+        record.add_reports(&reports(0..35_000), at(0));
         record.shrink(at(0), retention);
         let kept = record.fingerprints.len();
         let tenths = kept * 10 / usize::try_from(hours * 60).unwrap();
@@ -228,7 +228,7 @@ fn a_live_job_whose_task_reports_its_own_protection_later_has_room_for_the_repor
         let report = Reported { at: at(1), value };
         let job = Job { presumed_until: Some(at(2880)), protection: Some(report), ..started(0, 600) };
         let mut reported = record.clone();
-        take_in(&mut reported, live.iter().map(|key| (key.clone(), job.clone())), at(1));
+        add_reports(&mut reported, live.iter().map(|key| (key.clone(), job.clone())), at(1));
         assert!(live.iter().all(|key| reported.jobs[key].is_protected_by_agent()));
     }
 }
