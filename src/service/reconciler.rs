@@ -194,7 +194,7 @@ impl ServiceReconciler {
             let states = self.request_again(service, refused, budget).await;
             let granted = refused.iter().zip(&states).filter(|(_, state)| self.is_granted(state));
             let granted: BTreeSet<TaskId> = granted.map(|(task, _)| task.clone()).collect();
-            self.withdraw_refusals(service, &granted, &mut findings).await?;
+            self.withdraw_refusals(&snapshot, &known, &granted, &mut findings).await?;
         }
         let alerts = self.notify_all(&snapshot, &findings, &done).await?;
         recheck.map(|()| Reconciled::Done { alerts })

@@ -160,14 +160,16 @@ impl ServiceReconciler {
     }
 
     /// Leaves tasks out of the alerts that ECS first refused and then granted in this reconcile. An incident that
-    /// opened in it and has no other task is dropped. Nothing changes if another invocation has meanwhile recorded a
-    /// refused task that the alerts do not name.
+    /// opened in it and has no other task is dropped, and is again what it was in `known`. Nothing changes if another
+    /// invocation has meanwhile recorded a refused task that the alerts do not name.
     pub(crate) async fn withdraw_refusals(
         &self,
-        service: &ServiceArn,
+        snapshot: &ServiceSnapshot,
+        known: &ServiceRecord,
         granted: &BTreeSet<TaskId>,
         findings: &mut Findings,
     ) -> Result<(), StoreError> {
+        let service = &snapshot.service.arn;
         let named = findings.diagnosis.refused_tasks.clone();
         let left: Vec<RefusedTask> = named.iter().filter(|refused| !granted.contains(&refused.task)).cloned().collect();
         if left.len() == named.len() {
@@ -176,7 +178,13 @@ impl ServiceReconciler {
         let is_over = |kind: AlertKind| left.iter().all(|refused| alert_kind(refused) != kind);
         let is_about_none =
             |one: &ClaimedNotification| one.incident.kind.is_about_refusals() && is_over(one.incident.kind);
-        let is_dropped = |one: &ClaimedNotification| is_about_none(one) && one.event == Transition::Opened;
+        // One that opened earlier may have been reported as open already, although its delivery was not confirmed.
+        let is_new = |one: &ClaimedNotification| {
+            let before = known.incidents.get(&one.key);
+            let was_over = before.is_none_or(|incident| !incident.is_open() && incident.pending.is_none());
+            one.event == Transition::Opened && one.incident.notified_at == snapshot.at && was_over
+        };
+        let is_dropped = |one: &ClaimedNotification| is_about_none(one) && is_new(one);
         if findings.to_notify.iter().any(|one| is_about_none(one) && !is_dropped(one)) {
             // It repeats, and the next reconcile resolves it.
             return Ok(());
@@ -186,7 +194,10 @@ impl ServiceReconciler {
             let is_complete = record.refused.iter().all(|task| named.iter().any(|refused| refused.task == *task));
             for one in findings.to_notify.iter().filter(|one| is_complete && one.incident.kind.is_about_refusals()) {
                 if is_dropped(one) {
-                    record.incidents.remove(&one.key);
+                    match known.incidents.get(&one.key) {
+                        Some(before) => record.incidents.insert(one.key.clone(), before.clone()),
+                        None => record.incidents.remove(&one.key),
+                    };
                 } else if let Some(incident) = record.incidents.get_mut(&one.key) {
                     incident.scope.tasks.retain(|task| !granted.contains(task));
                 }
