@@ -76,7 +76,7 @@ test-load: $(if $(TASKHOLD_BOOTSTRAP),,build) ## prove: kill three instances of 
 	venv="$$(tests/tools/venv emulators)" && tests/tools/venv sam >/dev/null && "$$venv/bin/python" -m pytest --quiet \
 		-p no:cacheprovider tests/e2e/test_load.py --seed $(SEED) --messages $(MESSAGES) --kills $(KILLS)
 
-test-clients: ## prove: call the simulated ECS with boto3 and the AWS CLI, and match events against the rules of template.yaml with moto (1 to 2 minutes; needs Python 3, and the network the first time)
+test-clients: ## prove: call the simulated ECS with boto3 and the AWS CLI, and match events against the rules of template.yaml with moto (1 to 2 minutes; needs Python 3, jq, and the network the first time)
 	$(PROGRAMS) --quiet
 	venv="$$(tests/tools/venv emulators)" && "$$venv/bin/python" -m pytest --quiet \
 		-p no:cacheprovider tests/clients --ecs-sim $(TARGET)/debug/ecs-sim

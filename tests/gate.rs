@@ -222,6 +222,31 @@ fn bad_input_lets_the_deployment_continue() {
 }
 
 #[test]
+fn a_hook_without_a_gate_continues_and_the_log_says_what_the_function_saw() {
+    let mut world = Stage::busy_for(600);
+    let payload = payload("POST_SCALE_UP", &json!({"S3_BUCKET_NAME": "b", "canary": {"percent": 5}}));
+    let deadline = world.region.lock().now() + TIMEOUT_MS;
+    let invoked = block_on(world.function.invoke(&payload.to_string(), deadline));
+    assert_eq!(invoked.answer, FunctionAnswer::Answered(json!({"hookStatus": "SUCCEEDED"})));
+    let line = invoked.logs.iter().find(|line| line.message == "answering a deployment lifecycle hook").unwrap();
+    let seen = ["service", "deployment", "stage", "direction", "details", "status", "reason"];
+    let seen = seen.map(|name| line.fields[name].as_str().unwrap());
+    let arn = payload["resourceArn"].as_str().unwrap();
+    assert_eq!(
+        seen,
+        [
+            "arn:aws:ecs:eu-west-1:111122223333:service/video/web",
+            arn,
+            "POST_SCALE_UP",
+            "forward",
+            "S3_BUCKET_NAME, canary",
+            "SUCCEEDED",
+            "its hookDetails ask for no gate",
+        ]
+    );
+}
+
+#[test]
 fn the_service_is_found_without_execution_details() {
     let mut world = Stage::busy_for(600);
     let mut payload = payload("PRE_SCALE_UP", &json!({"taskhold": {"until": "no-live-jobs"}}));

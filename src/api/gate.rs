@@ -210,7 +210,7 @@ pub fn gate_state(until: GateCondition, snapshot: &ServiceSnapshot, policy: &Dia
             (misses(margin), diagnosis.deadline)
         }
     };
-    let gap = snapshot.gaps.iter().find(|gap| leaves_open(until, gap, finding.is_some()));
+    let gap = snapshot.gaps.iter().find(|gap| leaves_open(until, gap, finding.as_deref()));
     let finding = match (finding, gap) {
         (_, Some(gap)) => GateFinding::Unreadable(gap.to_string()),
         (Some(waits), None) => GateFinding::Waits(waits),
@@ -228,11 +228,11 @@ pub fn gate_state(until: GateCondition, snapshot: &ServiceSnapshot, policy: &Dia
 
 /// Whether a failed read leaves a condition open. A condition that does not hold certainly stays so whatever else is
 /// read, except that unread jobs may end long before the protection of their task.
-fn leaves_open(until: GateCondition, gap: &Gap, waits: bool) -> bool {
+fn leaves_open(until: GateCondition, gap: &Gap, waits_for: Option<&str>) -> bool {
     match (until, gap) {
         (GateCondition::DeadlineMet, Gap::Jobs(_)) => true,
         (GateCondition::DeadlineMet, Gap::Protection(_))
-        | (_, Gap::Tasks(_) | Gap::Descriptions(_) | Gap::Jobs(_) | Gap::TooManyTasks(_)) => !waits,
+        | (_, Gap::Tasks(_) | Gap::Descriptions(_) | Gap::Jobs(_) | Gap::TooManyTasks(_)) => waits_for.is_none(),
         (GateCondition::NoLiveJobs, Gap::Protection(_))
         | (_, Gap::ServiceDeployment(_) | Gap::LifecycleStage(_) | Gap::Incidents(_)) => false,
     }

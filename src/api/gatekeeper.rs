@@ -43,16 +43,21 @@ impl Gatekeeper<'_> {
         };
         let GateVerdict { answer, reason } = verdict;
         let (stage, status) = (input.stage.as_str(), answer.status());
+        let (deployment, direction) = (input.deployment.as_str(), input.direction.as_str());
         if let Some(Err(problem)) = DeploymentGate::of(&input.details, now) {
             warn!(service, stage, problem, "ignoring a deployment gate that cannot be used");
         } else if let Some(field) = unknown_member(&input.details) {
             warn!(service, stage, field, "ignoring an unknown member of a deployment gate");
         }
         if tasks.config.mode == Mode::DryRun && !matches!(answer, HookAnswer::Succeeded {}) {
-            info!(service, stage, status, reason, "dry run: deployment lifecycle hook lets the deployment continue");
+            info!(
+                service,
+                deployment, stage, status, reason, "dry run: deployment lifecycle hook lets the deployment continue"
+            );
             return HookAnswer::Succeeded {};
         }
-        info!(service, stage, status, reason, "answering a deployment lifecycle hook");
+        let details = input.detail_names();
+        info!(service, deployment, stage, direction, details, status, reason, "answering a deployment lifecycle hook");
         answer
     }
 

@@ -22,6 +22,8 @@ const STAGES_RUN_AGAIN: [&str; 2] = ["TEST_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_S
 pub struct HookInput {
     /// `lifecycleStage`, bounded; any text, because ECS adds stages.
     pub stage: String,
+    /// `resourceArn`, the service deployment, bounded; empty if it is no text.
+    pub deployment: String,
     /// The service that is deployed, or why it cannot be one of taskhold's.
     pub service: Result<ServiceArn, String>,
     /// The direction of the deployment.
@@ -39,6 +41,16 @@ pub enum Direction {
     Rollback,
 }
 
+impl Direction {
+    /// Its name in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
 impl HookInput {
     /// Reads the payload of a hook. `None` if it is no object with a `lifecycleStage` and another member of a hook's.
     pub fn parse(payload: &str, clusters: &Clusters) -> Option<Self> {
@@ -47,14 +59,22 @@ impl HookInput {
         ["executionId", "resourceArn", "executionDetails"].into_iter().find(|name| input.contains_key(*name))?;
         let execution = input.get("executionDetails").unwrap_or(&Value::Null);
         let direction = direction(&stage, execution);
-        let service = service(execution, input.get("resourceArn"), clusters);
+        let resource = input.get("resourceArn");
+        let deployment = resource.and_then(Value::as_str).map(shown).unwrap_or_default();
+        let service = service(execution, resource, clusters);
         let details = match input.remove("hookDetails") {
             Some(Value::Object(details)) => details,
             // A tool may pass the object as text.
             Some(Value::String(text)) => serde_json::from_str(&text).unwrap_or_default(),
             _ => HookDetails::new(),
         };
-        Some(Self { stage, service, direction, details })
+        Some(Self { stage, deployment, service, direction, details })
+    }
+
+    /// The names of the members of `hookDetails`, bounded.
+    pub fn detail_names(&self) -> String {
+        let names: Vec<&str> = self.details.keys().map(String::as_str).collect();
+        shown(&names.join(", "))
     }
 }
 

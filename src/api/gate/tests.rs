@@ -75,7 +75,13 @@ fn a_gate_that_cannot_be_used_says_why_and_lets_the_deployment_continue() {
 fn a_rollback_and_a_hook_without_a_gate_continue_at_once() {
     let service = Err("of no matter".to_owned());
     let block = details(json!({"until": "no-live-jobs", "then": "rollback", "atMostMinutes": 0}));
-    let input = |direction, details| HookInput { stage: "X".to_owned(), service: service.clone(), direction, details };
+    let input = |direction, details| HookInput {
+        deployment: String::new(),
+        stage: "X".to_owned(),
+        service: service.clone(),
+        direction,
+        details,
+    };
     for input in [
         input(Direction::Rollback, block.clone()),
         input(Direction::Forward, HookDetails::new()),
