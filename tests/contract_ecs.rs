@@ -45,6 +45,14 @@ async fn sdk_config(endpoint: &str) -> SdkConfig {
     aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await
 }
 
+#[tokio::test]
+async fn without_a_region_in_the_environment_that_of_the_clusters_counts() {
+    for variable in [None, Some(("AWS_REGION".to_owned(), String::new()))] {
+        let config = aws::sdk_config(&variable.into_iter().collect(), "eu-south-2").await.unwrap();
+        assert_eq!(config.region().map(AsRef::as_ref), Some("eu-south-2"));
+    }
+}
+
 /// The adapter on an ECS that gives each call the most recently configured answer and records the calls.
 struct Canned {
     ecs: AwsEcs,

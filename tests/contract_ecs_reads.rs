@@ -404,6 +404,25 @@ async fn the_words_of_ecs_are_known_and_those_of_the_future_are_kept() {
     }
 }
 
+/// A command that sets the whole deployment configuration would drop them (suggested_action.rs).
+#[tokio::test]
+async fn members_of_a_deployment_configuration_that_taskhold_does_not_repeat_are_noticed() {
+    let canned = Canned::new().await;
+    let hook = json!({"lifecycleStages": ["POST_SCALE_UP"], "hookTargetArn": "arn:aws:lambda:eu-west-1:111122223333:function:f", "roleArn": "arn:aws:iam::111122223333:role/r"});
+    for (member, value, others) in [
+        ("lifecycleHooks", json!([]), OtherOptions::None),
+        ("lifecycleHooks", json!([hook]), OtherOptions::Some),
+        ("bakeTimeInMinutes", json!(0), OtherOptions::None),
+        ("bakeTimeInMinutes", json!(5), OtherOptions::Some),
+        ("linearConfiguration", json!({"stepPercent": 10.0, "stepBakeTimeInMinutes": 6}), OtherOptions::Some),
+        ("canaryConfiguration", json!({"canaryPercent": 5.0, "canaryBakeTimeInMinutes": 10}), OtherOptions::Some),
+    ] {
+        let mut service = rolling();
+        service["deploymentConfiguration"][member] = value.clone();
+        assert_eq!(canned.read(service).await.options.others, others, "{member} {value}");
+    }
+}
+
 #[tokio::test]
 async fn numbers_that_make_no_sense_count_as_none() {
     let mut service = rolling();

@@ -4,7 +4,7 @@ use ecs_sim::control_plane::{ServiceSpec, Setup};
 use ecs_sim::http::{Server, ServerOptions, wall_clock};
 use ecs_sim::play::Process;
 use ecs_sim::queue::SendMessage;
-use ecs_sim::region::{CLUSTER, JOB_QUEUE, Region, SharedRegion};
+use ecs_sim::region::{CLUSTER, INTERRUPTED_QUEUE, JOB_QUEUE, Region, SharedRegion};
 use ecs_sim::scenario::{Style, Timeline, live};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -25,15 +25,28 @@ fn invoked(address: SocketAddr, payload: &str) -> Value {
     serde_json::from_str(body).unwrap()
 }
 
-/// A client of the stack, beside it: waits for the protection of the task, and asks the function for its status.
-fn status_once_protected(region: &SharedRegion, task: &str, address: SocketAddr) -> Value {
+/// Waits for at most 30 seconds.
+fn await_that(what: &str, is_so: impl Fn() -> bool) {
     for _ in 0..300 {
-        if region.lock().ecs.task(task).unwrap().is_protected() {
-            return invoked(address, r#"{"status": {}}"#);
+        if is_so() {
+            return;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    panic!("the function has not protected the task within 30 seconds");
+    panic!("not within 30 seconds: {what}");
+}
+
+/// A client of the stack, beside it: waits for the protection of the task, asks the function for its status, stops the
+/// task, and waits for the alert.
+fn status_of_a_job_that_is_then_interrupted(region: &SharedRegion, task: &str, address: SocketAddr) -> Value {
+    await_that("the function protects the task", || region.lock().ecs.task(task).unwrap().is_protected());
+    let status = invoked(address, r#"{"status": {}}"#);
+    region.lock().ecs.stop_task(task).unwrap();
+    let is_published = || region.lock().queues.messages(INTERRUPTED_QUEUE).is_ok_and(|messages| !messages.is_empty());
+    await_that("the function forwards the interrupted job", is_published);
+    // The alert is published before, and shown with the next tick.
+    std::thread::sleep(Duration::from_secs(1));
+    status
 }
 
 #[expect(clippy::disallowed_methods, reason = "waits for a client beside it")]
@@ -59,7 +72,7 @@ fn the_function_behind_the_queue_protects_a_task_and_answers_an_operator() {
         let bootstrap = crate::files::bootstrap();
         let mut function = Process::behind(server, &region, bootstrap, std::iter::empty()).await.unwrap();
         let (shared, id) = (region.clone(), task.clone());
-        let client = std::thread::spawn(move || status_once_protected(&shared, &id, address));
+        let client = std::thread::spawn(move || status_of_a_job_that_is_then_interrupted(&shared, &id, address));
         let mut shown = Vec::new();
         let mut timeline = Timeline::new(&mut shown, Style::default());
         tokio::select! {
@@ -71,4 +84,5 @@ fn the_function_behind_the_queue_protects_a_task_and_answers_an_operator() {
     });
     assert!(status.to_string().contains(&task), "{status}");
     assert!(shown.contains(&format!("protect {task} for 60 minutes")), "{shown}");
+    assert!(shown.contains("email: INTERRUPTED"), "{shown}");
 }

@@ -3,7 +3,8 @@
 //!
 //! `quarter/traffic.rs` defines the services. The judgment is that of the simulated ECS and of the workers, minute by minute
 //! (`quarter/truth.rs`), and never that of the function: a notification is over when read if the state that it
-//! reports is gone [`READ_AFTER`] minutes later, when a person has read it.
+//! reports is gone [`READ_AFTER`] minutes later, when a person has read it. If the state is gone because the unprotected job
+//! was interrupted, the notification has come true instead.
 
 mod traffic;
 mod truth;
@@ -31,6 +32,8 @@ struct Row {
     over_when_read: usize,
     /// Of these, those about services whose jobs take minutes.
     over_of_short_jobs: usize,
+    /// What a notification warned of has happened before it was read.
+    came_true: usize,
 }
 
 #[derive(Debug)]
@@ -64,6 +67,11 @@ impl Figures {
             row.sent += 1;
             let fact = Fact::of(&notice.what);
             let is_over = fact.is_some_and(|fact| !truth.is(fact, &notice.service, minute(notice) + READ_AFTER));
+            let warns = fact == Some(Fact::Unprotected);
+            let (from, read) = (minute(notice), minute(notice) + READ_AFTER);
+            let came_true = is_over && warns && truth.has_interrupted(&notice.service, from, read);
+            let is_over = is_over && !came_true;
+            row.came_true += usize::from(came_true);
             row.over_when_read += usize::from(is_over);
             row.over_of_short_jobs += usize::from(is_over && traffic::has_short_jobs(&notice.service));
         }
@@ -88,10 +96,13 @@ impl Figures {
     fn print(&self) {
         println!("\n{:.1} weeks of {} services, seed {SEED}", self.weeks, traffic::SERVICES);
         self.done.iter().for_each(|(what, count)| println!("{count:>9} {what}"));
-        println!("\n| Notification | A week | Over when read | Of these, short jobs |\n|---|---:|---:|---:|");
-        for (what, Row { sent, over_when_read, over_of_short_jobs }) in &self.rows {
+        println!(
+            "\n| Notification | A week | Came true | Over when read | Of these, short jobs |\n|---|---:|---:|---:|---:|"
+        );
+        for (what, Row { sent, over_when_read, over_of_short_jobs, came_true }) in &self.rows {
             let over = if Fact::of(what).is_some() { over_when_read.to_string() } else { "–".to_owned() };
-            println!("| {what} | {:.1} | {over} of {sent} | {over_of_short_jobs} |", *sent as f64 / self.weeks);
+            let a_week = *sent as f64 / self.weeks;
+            println!("| {what} | {a_week:.1} | {came_true} | {over} of {sent} | {over_of_short_jobs} |");
         }
         let (all, share) = (self.sent() as f64 / self.weeks, 100.0 * self.share_over_when_read());
         println!("\n{all:.1} notifications a week; {share:.1} % over when read; {} missed", self.missed.len());
@@ -99,9 +110,8 @@ impl Figures {
     }
 }
 
-/// Today's share is far above the goal of 5 %: jobs of minutes end while their alert is being read. The bound keeps it from
-/// growing.
-const OVER_WHEN_READ_MAX: f64 = 0.2;
+/// An alert that is false twice is muted, and then the third one is missed.
+const OVER_WHEN_READ_MAX: f64 = 0.05;
 
 fn holds(figures: &Figures) {
     figures.print();

@@ -947,6 +947,26 @@ fn an_unreadable_batch_is_not_acknowledged() {
         let invoked = block_on(stage.function.invoke(payload, i64::from(u32::MAX) * 1000));
         assert_eq!(invoked.answer, FunctionAnswer::Failed, "{payload}");
     }
+    // Messages that no queue delivers again: their sender does, if the invocation fails.
+    let body = stage.message(0, json!({}));
+    let job: Value = serde_json::from_str(&body).unwrap();
+    let at = stage.region.lock().now();
+    let time = jiff::Timestamp::from_millisecond(at).unwrap().to_string();
+    let sns =
+        json!({"Records": [{"EventSource": "aws:sns", "Sns": {"MessageId": "m", "Message": body, "Timestamp": time}}]});
+    let event = json!({"id": "m", "source": "my.workers", "detail-type": "job", "detail": job, "time": time});
+    for payload in [sns, event, job] {
+        let mut stage = Stage::new();
+        let text = payload.to_string();
+        stage.region.lock().faults.extend([Fault::ServerError; 9]);
+        assert_eq!(block_on(stage.function.invoke(&text, at + 30_000)).answer, FunctionAnswer::Failed, "{payload}");
+        assert!(!stage.protected(0));
+        stage.region.lock().faults.clear();
+        let now = stage.region.lock().now();
+        let answer = block_on(stage.function.invoke(&text, now + 30_000)).answer;
+        assert!(matches!(answer, FunctionAnswer::Answered(_)), "{payload}");
+        assert!(stage.protected(0), "{payload}");
+    }
 }
 
 #[test]

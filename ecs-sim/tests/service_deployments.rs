@@ -2,7 +2,8 @@
 
 use ecs_sim::control_plane::{
     ControlPlane, DeferredRevisions, DeploymentStage, EarlySuccessCriteria, HookDecision, HookFunction, HookSpec,
-    Millis, ProtectionWhilePaused, RefusalRule, RollingPauses, ServiceSpec, Setup, StrategySpec, Throttling, Variants,
+    MessageRepeats, Millis, ProtectionWhilePaused, RefusalRule, RollingPauses, ServiceSpec, Setup, StrategySpec,
+    Throttling, Variants,
 };
 use serde_json::{Value, json};
 
@@ -192,6 +193,49 @@ fn early_success_ends_the_deployment_before_its_old_tasks_are_gone_only_if_their
             assert_eq!(current(&mut ecs)["status"], "SUCCESSFUL");
             assert!(service(&mut ecs)["runningCount"] == 2);
         }
+    }
+}
+
+#[test]
+fn old_revisions_under_deferred_cleanup_count_towards_the_five_deployments_if_they_are_listed() {
+    let early_success = Some(EarlySuccessCriteria { healthy_percent: 100, is_deferred: true });
+    for (deferred, accepted) in [(DeferredRevisions::Listed, 4), (DeferredRevisions::Gone, 8)] {
+        let variants = Variants { deferred, ..Variants::default() };
+        let (mut ecs, _) = control_plane(variants, ServiceSpec { early_success, ..rolling(8) });
+        let mut deployments = 0;
+        while deployments < 8 {
+            let newest = ecs.tasks_of("jobs", "web").last().unwrap().id.clone();
+            assert!(ecs.set_own_protection(&newest, Some(2880)).unwrap().failures.is_empty());
+            if ecs.deploy("jobs", "web").is_err() {
+                break;
+            }
+            deployments += 1;
+            advance(&mut ecs, 10 * MINUTE);
+            assert_eq!(current(&mut ecs)["status"], "SUCCESSFUL");
+        }
+        assert_eq!(deployments, accepted, "{deferred:?}");
+    }
+}
+
+#[test]
+fn a_message_about_protected_tasks_is_repeated_after_ten_minutes_or_after_six_hours() {
+    for (repeats, counts) in [(MessageRepeats::TenMinutes, [1, 2, 36, 37]), (MessageRepeats::SixHours, [1, 1, 1, 2])] {
+        let variants = Variants { repeats, ..Variants::default() };
+        let (mut ecs, tasks) = control_plane(variants, rolling(1));
+        ecs.set_own_protection(&tasks[0], Some(2880)).unwrap();
+        ecs.deploy("jobs", "web").unwrap();
+        advance(&mut ecs, 2 * MINUTE);
+        let messages = |ecs: &mut ControlPlane| {
+            let events = service(ecs)["events"].clone();
+            let is_about = |event: &&Value| event["message"].as_str().unwrap().starts_with("(service web, taskSet");
+            events.as_array().unwrap().iter().filter(is_about).count()
+        };
+        let mut counted = vec![messages(&mut ecs)];
+        for minutes in [10, 346, 5] {
+            advance(&mut ecs, minutes * MINUTE);
+            counted.push(messages(&mut ecs));
+        }
+        assert_eq!(counted, counts, "after 2 min, 12 min, 5 h 58 min and 6 h 3 min, {repeats:?}");
     }
 }
 

@@ -19,6 +19,7 @@ pub mod pending;
 pub mod problem;
 pub mod scale_in;
 pub mod scope;
+mod soon_over;
 
 use crate::service::alert::{AlertKind, Transition};
 use crate::service::incident::pending::PendingNotification;

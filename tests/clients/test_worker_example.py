@@ -64,10 +64,13 @@ def endpoint(of_agent):
     return server
 
 
-def play(directory, of_agent, until):
+def play(directory, of_agent, until, heartbeat_seconds=300):
     """Runs the worker until its calls satisfy `until`, stops it with SIGTERM, and returns its calls."""
     blocks = [rest.split("```")[0] for rest in PAGE.read_text().split("```python\n")[1:]]
-    (directory / "worker.py").write_text(next(block for block in blocks if "def main" in block))
+    code = next(block for block in blocks if "def main" in block)
+    assert "HEARTBEAT_SECONDS = 300" in code
+    code = code.replace("HEARTBEAT_SECONDS = 300", f"HEARTBEAT_SECONDS = {heartbeat_seconds}")
+    (directory / "worker.py").write_text(code)
     (directory / "boto3.py").write_text(BOTO3)
     calls = directory / "calls"
     calls.touch()
@@ -110,6 +113,21 @@ def test_each_job_is_reported_from_start_to_end_and_returned_at_sigterm(tmp_path
     assert [message.get("protection") for message in messages] == [by_agent, None, by_agent, None]
     others = [(name, request["ReceiptHandle"]) for name, request in calls if name != "send_message"]
     assert others == [("delete_message", "job-1"), ("change_message_visibility", "job-2")]
+
+
+def test_a_running_job_sends_heartbeats_and_none_after_its_end(tmp_path):
+    def sent(calls):
+        return [json.loads(request["MessageBody"]) for name, request in calls if name == "send_message"]
+
+    def two_heartbeats(calls):
+        return sum((message["type"], message["jobId"]) == ("job.heartbeat", "job-2") for message in sent(calls)) == 2
+
+    messages = sent(play(tmp_path, GRANTED, two_heartbeats, heartbeat_seconds=0.2))
+    heartbeats = [message for message in messages if message["type"] == "job.heartbeat"]
+    assert {(message["maxDurationMinutes"], message["protection"]["by"]) for message in heartbeats} == {(240, "agent")}
+    for job in ("job-1", "job-2"):
+        [*_, last] = [message["type"] for message in messages if message["jobId"] == job]
+        assert last == "job.finished"
 
 
 def test_a_job_is_returned_and_not_reported_when_ecs_refuses_protection(tmp_path):

@@ -4,7 +4,7 @@ use super::traffic::{SERVICES, Traffic, name};
 use crate::watch::world::World;
 use ecs_sim::control_plane::{SimulatedTask, TaskStatus};
 use ecs_sim::region::CLUSTER;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// A state of a service that a notification may report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,17 +50,19 @@ const NEWS_MINUTES: usize = 15;
 #[derive(Default)]
 pub(crate) struct Truth {
     minutes: Vec<[u8; SERVICES]>,
-    last_interrupted: BTreeMap<usize, usize>,
+    /// The services whose jobs were interrupted, with the minute.
+    interrupted: BTreeSet<(usize, usize)>,
 }
 
 impl Truth {
     /// Records the present minute.
     pub(crate) fn see(&mut self, world: &World, traffic: &mut Traffic) {
         let now = self.minutes.len();
-        self.last_interrupted.extend(traffic.interrupted.drain(..).map(|service| (service, now)));
+        self.interrupted.extend(traffic.interrupted.drain(..).map(|service| (service, now)));
         let mut facts = [0; SERVICES];
         for (service, facts) in facts.iter_mut().enumerate() {
-            let recent = self.last_interrupted.get(&service).is_some_and(|at| now - at < NEWS_MINUTES);
+            let news = (now + 1).saturating_sub(NEWS_MINUTES);
+            let recent = self.interrupted.range((service, news)..=(service, now)).next().is_some();
             let add = [(Fact::Interrupted, recent)].into_iter().chain(of_service(world, traffic, service));
             *facts = add.filter(|(_, is)| *is).map(|(fact, _)| fact.bit()).sum();
         }
@@ -69,8 +71,12 @@ impl Truth {
 
     /// Whether it is a fact of the service in this minute.
     pub(crate) fn is(&self, fact: Fact, service: &str, minute: usize) -> bool {
-        let service: usize = service.trim_start_matches("s-").parse().expect("a service of the traffic");
-        self.minutes[minute][service] & fact.bit() != 0
+        self.minutes[minute][service_number(service)] & fact.bit() != 0
+    }
+
+    /// Whether a job of the service was interrupted in one of the minutes after this one, until the last.
+    pub(crate) fn has_interrupted(&self, service: &str, minute: usize, last: usize) -> bool {
+        self.interrupted.range((service_number(service), minute + 1)..=(service_number(service), last)).next().is_some()
     }
 
     /// The times at which a fact had held for this many minutes without an open notification.
@@ -89,6 +95,10 @@ impl Truth {
         }
         missed
     }
+}
+
+fn service_number(service: &str) -> usize {
+    service.trim_start_matches("s-").parse().expect("a service of the traffic")
 }
 
 /// Whether the last notification about it until this minute has not been resolved.

@@ -10,6 +10,9 @@ const PERIOD_MS: Millis = 5 * MINUTE_MS;
 /// As ECS documents them: the operations that share a bucket.
 const SERVICE_READS: [&str; 2] = ["DescribeServices", "ListServices"];
 const RESOURCE_READS: [&str; 2] = ["DescribeTasks", "ListTasks"];
+/// Each has a bucket of its own: that of protection calls gives four times as much, and that of service deployments as
+/// much after half of the burst (aws-facts "ECS: the protection API").
+const OTHER_READS: [&str; 2] = ["GetTaskProtection", "DescribeServiceDeployments"];
 
 /// Sweeps, and lets rechecks continue until nothing is left. Returns how long that takes.
 fn whole_sweep(stage: &mut Stage) -> Millis {
@@ -66,20 +69,30 @@ fn a_sweep_over_three_thousand_services_ends_within_its_period_and_takes_a_quart
         let tags = [("taskhold:managed".to_owned(), "true".to_owned())].into();
         ServiceSpec { tags, ..ServiceSpec::new(CLUSTER, name, 50) }
     });
+    for number in 1500..1520 {
+        let (name, ecs) = (format!("web-{number:03}"), &mut stage.region.lock().ecs);
+        let busy = ecs.tasks_of(CLUSTER, &name).next().unwrap().id.clone();
+        ecs.set_own_protection(&busy, Some(60)).unwrap();
+        ecs.deploy(CLUSTER, &name).unwrap();
+    }
     stage.add(1475, 2);
     stage.region.lock().latency_ms = 20;
     let took = whole_sweep(&mut stage);
+    let others = OTHER_READS.map(|operation| called_at(&stage, &[operation]));
     let [services, resources] = [SERVICE_READS, RESOURCE_READS].map(|operations| called_at(&stage, &operations));
-    let bursts = [&services, &resources].map(|called_at| burst(called_at));
+    let [protections, deployments] = others;
+    let bursts = [&services, &resources, &protections, &deployments].map(|called_at| burst(called_at));
     println!(
-        "\nsweep over 3,000 services, 25 of which are read whole: {} s; {} service reads, {} resource reads, \
-         at most {bursts:?} above 5 a second",
+        "\nsweep over 3,000 services, 25 of which are read whole, 20 of these deploy: {} s; {} service reads, {} resource \
+         reads, {} reads of protection, {} of service deployments; at most {bursts:?} above 5 a second",
         took / 1000,
         services.len(),
-        resources.len()
+        resources.len(),
+        protections.len(),
+        deployments.len()
     );
     assert!(took < PERIOD_MS, "{took} ms");
-    assert!(bursts.iter().all(|burst| *burst <= 25), "{bursts:?}");
+    assert!(bursts.iter().zip([25, 25, 25, 12]).all(|(burst, most)| *burst <= most), "{bursts:?}");
     assert_eq!(described(&stage).iter().collect::<BTreeSet<_>>().len(), 3000);
-    assert_eq!(stage.calls("GetTaskProtection"), 25);
+    assert_eq!((protections.len(), deployments.len()), (25, 20));
 }

@@ -4,6 +4,7 @@ use crate::ecs::arn::TaskId;
 use crate::service::alert::AlertKind;
 use crate::service::diagnosis::{Assessment, Diagnosis};
 use crate::service::incident::scope::{IncidentScope, Problem};
+use crate::service::incident::soon_over::blocked_opens_at;
 use crate::service::incident::{AlertPolicy, Incident, Incidents, scale_in};
 use crate::service::refused_task::RefusedTask;
 use crate::service::rollout_status::RolloutStatus;
@@ -84,7 +85,10 @@ pub(crate) fn opens_at(assessment: Assessment<'_>, policy: &AlertPolicy) -> Opti
     let diagnosis = assessment.diagnosis;
     match diagnosis.rollout.is_scale_in() {
         true => scale_in::opens_at(assessment, policy),
-        false => Some(diagnosis.blocked_since?.saturating_add(policy.blocked_after).unwrap_or(Timestamp::MAX)),
+        false => {
+            let soonest = diagnosis.blocked_since?.saturating_add(policy.blocked_after).unwrap_or(Timestamp::MAX);
+            Some(blocked_opens_at(diagnosis, soonest))
+        }
     }
 }
 
@@ -121,10 +125,14 @@ fn many_deployments_since(snapshot: &ServiceSnapshot, open: Option<&Incident>) -
 }
 
 /// Whether the deadline is at risk. The maximum alone opens no incident, since most jobs end long before it; but it
-/// keeps an open incident open if a job has run longer than expected.
+/// keeps an open incident open if a job has run longer than expected. The two weeks of a clean-up are another matter: a
+/// protection that outlasts them is enough.
 fn misses_deadline(diagnosis: &Diagnosis, open: Option<&Incident>) -> bool {
     let Some((deadline, forecast)) = diagnosis.deadline.zip(diagnosis.forecast) else { return false };
-    let is_late = forecast.by_risk.is_some_and(|end| end > deadline.at);
+    let is_late = match diagnosis.rollout.is_clean_up() {
+        true => forecast.by_expiry > deadline.at,
+        false => forecast.by_risk.is_some_and(|end| end > deadline.at),
+    };
     let stays_late = open.is_some() && deadline.margin(&forecast).is_negative();
     let waits = match diagnosis.rollout_status {
         RolloutStatus::Blocked | RolloutStatus::WillBlock | RolloutStatus::Paused => true,

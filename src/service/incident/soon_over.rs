@@ -1,0 +1,58 @@
+//! Blocks that will most likely be over before a person can act.
+//!
+//! If alerts often report what is over when it is read, their readers ignore the next one. So the alert waits some minutes
+//! for the jobs, if their workers or the durations of earlier jobs say when they end.
+
+use crate::service::blocking_task::{BlockingTask, ProtectedFor};
+use crate::service::diagnosis::Diagnosis;
+use crate::service::snapshot::JobSnapshot;
+use jiff::{SignedDuration, Timestamp};
+
+/// How much longer a block may last before it is reported.
+const LATER_MAX: SignedDuration = SignedDuration::from_mins(10);
+/// How much longer than its worker expects a job may run: an expectation is no promise.
+const OVERRUN: SignedDuration = SignedDuration::from_mins(5);
+
+/// When a block is reported that could be reported at `soonest`: once its jobs should have ended. Not later if they keep it
+/// from meeting its deadline.
+pub(crate) fn blocked_opens_at(diagnosis: &Diagnosis, soonest: Timestamp) -> Timestamp {
+    let of_task = |task: &BlockingTask| match &task.protected_for {
+        ProtectedFor::Jobs(jobs) => likely_end(jobs),
+        ProtectedFor::NoJob | ProtectedFor::Foreign | ProtectedFor::Unknown => None,
+    };
+    let ends: Option<Vec<Timestamp>> = diagnosis.blocking_tasks.iter().map(of_task).collect();
+    let end = ends.and_then(|ends| ends.into_iter().max());
+    let in_time = end.filter(|end| diagnosis.deadline.is_none_or(|deadline| *end < deadline.at));
+    later(soonest, in_time)
+}
+
+/// When all of these jobs have most likely ended; `None` without jobs, or if nothing but the maximum is known of one.
+fn likely_end(jobs: &[JobSnapshot]) -> Option<Timestamp> {
+    let of_job = |job: &JobSnapshot| {
+        let declared = job.expected_until.and_then(|expected| expected.checked_add(OVERRUN).ok());
+        declared.or(job.learned.map(|learned| learned.unlikely_after)).map(|end| end.min(job.until))
+    };
+    let ends: Option<Vec<Timestamp>> = jobs.iter().map(of_job).collect();
+    ends?.into_iter().max()
+}
+
+fn later(soonest: Timestamp, end: Option<Timestamp>) -> Timestamp {
+    let latest = soonest.saturating_add(LATER_MAX).unwrap_or(Timestamp::MAX);
+    end.filter(|end| *end <= latest).map_or(soonest, |end| end.max(soonest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minute(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + 60 * minute).unwrap()
+    }
+
+    #[test]
+    fn a_report_waits_for_an_end_that_comes_soon_and_for_no_other() {
+        for (end, reported) in [(None, 5), (Some(3), 5), (Some(7), 7), (Some(15), 15), (Some(16), 5)] {
+            assert_eq!(later(minute(5), end.map(minute)), minute(reported), "{end:?}");
+        }
+    }
+}
