@@ -89,10 +89,10 @@ resource "aws_lambda_event_source_mapping" "jobs" {
   function_name           = aws_lambda_function.function.arn
   function_response_types = ["ReportBatchItemFailures"]
 
-  # Larger batches let more tasks share a protection call.
-  batch_size = 1000
-  # Minimum for batches of more than 10 messages. Every second here is a second without protection for a task.
-  maximum_batching_window_in_seconds = 1
+  # Larger batches let more tasks share a protection call. Those of more than 10 messages need a window of at least a
+  # second, and every second of it is one without protection for a task.
+  batch_size                         = var.batching_window_seconds == 0 ? 10 : 1000
+  maximum_batching_window_in_seconds = var.batching_window_seconds
 
   scaling_config {
     maximum_concurrency = 2 # the minimum in Lambda: more instances would split the messages into smaller batches

@@ -175,6 +175,17 @@ variable "linger_seconds" {
   }
 }
 
+variable "batching_window_seconds" {
+  description = "Seconds that Lambda waits for more job messages, so that tasks share protection calls. With 0, a lone start is protected sooner and a burst later."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.batching_window_seconds >= 0 && var.batching_window_seconds <= 10 && floor(var.batching_window_seconds) == var.batching_window_seconds
+    error_message = "batching_window_seconds must be a whole number from 0 to 10."
+  }
+}
+
 variable "interrupted_jobs" {
   description = "If true, the module creates a queue to which the function sends every job that was running when its task stopped."
   type        = bool

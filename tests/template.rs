@@ -251,7 +251,14 @@ fn batches_come_whole_soon_and_with_an_ending_for_each_message() {
     assert_eq!(jobs["Queue"], "JobQueue.Arn");
     assert_eq!(jobs["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
     assert!((11..=10_000).contains(&jobs["BatchSize"].as_i64().unwrap()));
-    assert_eq!(jobs["MaximumBatchingWindowInSeconds"], 1, "required above 10 messages; more leaves tasks unprotected");
+    assert_eq!(
+        jobs["MaximumBatchingWindowInSeconds"], "1",
+        "required above 10 messages; more leaves tasks unprotected"
+    );
+    let without = Template::with(&[("BatchingWindowSeconds", "0")]);
+    let without = without.event("Jobs");
+    assert_eq!(without["BatchSize"], 10, "the most that Lambda allows without a window");
+    assert_eq!(without["MaximumBatchingWindowInSeconds"], "0");
     assert!((2..=1000).contains(&jobs["ScalingConfig"]["MaximumConcurrency"].as_i64().unwrap()));
 }
 

@@ -25,8 +25,8 @@ class EventSourceMapping:
         self.batches = []  # for each invocation the ids of its messages, and its result
         self._sqs, self._queue_url, self._invoke = sqs, queue_url, invoke
         self._arn = settings["EventSourceArn"]
-        self._batch_size = settings["BatchSize"]
-        self._window_seconds = settings.get("MaximumBatchingWindowInSeconds", 0)
+        self._batch_size = int(settings["BatchSize"])
+        self._window_seconds = int(settings.get("MaximumBatchingWindowInSeconds", 0))
         self._reports_failures = "ReportBatchItemFailures" in settings.get("FunctionResponseTypes", [])
         self._done = set()
         self._changed = threading.Condition()

@@ -9,7 +9,7 @@ JOBS_A_TASK = 5
 
 def test_a_batch_of_six_megabytes_is_carried_out_whole(deploy):
     world = deploy(services={"web": 200})
-    size = world.stack.event_source("JobQueue")["BatchSize"]
+    size = int(world.stack.event_source("JobQueue")["BatchSize"])
     workers = [world.worker(world.idle_task()) for _ in range(200)]
     # The template's maximum number of messages in one batch, each of a size that just fits into one payload.
     body_bytes = PAYLOAD_BYTES_MAX // size - RECORD_BYTES
