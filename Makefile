@@ -57,8 +57,8 @@ help: ## use: list the targets
 run: ## use: watch the real function protect two busy tasks during a deployment (15 seconds)
 	@$(call announce,$(TARGET)/debug/bootstrap,the function and a simulated ECS)
 	@$(SHOWN) $(call quietly,$(TARGET)/debug/bootstrap)
-	@$(TARGET)/debug/ecs-sim play $(SCENARIO) --bootstrap $(TARGET)/debug/bootstrap --pause $(PAUSE)
-	@printf '\nWhat you saw was the real Lambda function, on a simulated ECS. Next:\n'
+	@$(TARGET)/debug/ecs-sim play $(SCENARIO) --bootstrap $(TARGET)/debug/bootstrap --worker $(TARGET)/debug/taskhold-run --pause $(PAUSE)
+	@printf '\nWhat you saw was the real Lambda function and a worker under taskhold-run, on a simulated ECS. Next:\n'
 	@printf '  make run SCENARIO=tests/scenarios/NAME.txt   another of the scenarios in tests/scenarios\n'
 	@printf '  make serve                                talk to the simulated ECS with the AWS CLI\n'
 	@printf '  README.md                                 deploy it beside your own service\n'
@@ -189,7 +189,7 @@ serve: ## use: run the real function behind a simulated queue, ECS and schedule 
 	@$(TARGET)/debug/ecs-sim serve --port $(PORT) --bootstrap $(TARGET)/debug/bootstrap
 
 bench-calls: ## develop: count calls to ECS per message and per sweep, and the reconciles, reads and seconds from a blocked deployment to its alert
-	@$(CARGO) test --quiet -p taskhold-tests -- --nocapture --test-threads 1 figures::
+	@$(CARGO) test --quiet -p taskhold-tests -- --nocapture --test-threads 1 figures:: linger::rechecks
 	@$(CARGO) test --quiet -p taskhold-tests -- --nocapture --test-threads 1 watch::chain watch::reads watch::time_to_alert sweep::calls
 
 bench: ## prove: measure the function as a process, next to functions in Rust and Python: make bench RUNS=20 (half an hour; needs Linux and Python 3, and the network the first time)

@@ -9,15 +9,24 @@ pub(crate) fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is a folder of it").join(relative)
 }
 
-/// The function as a program, which `cargo build` and `make test` put beside the folder of this one.
+/// The function as a program.
 pub(crate) fn bootstrap() -> &'static Path {
-    static PATH: LazyLock<PathBuf> = LazyLock::new(|| {
-        let test = std::env::current_exe().unwrap();
-        let path = test.ancestors().nth(2).unwrap().join("bootstrap");
-        assert!(path.exists(), "{} is missing: run `cargo build --workspace`, or `make test`", path.display());
-        path
-    });
+    static PATH: LazyLock<PathBuf> = LazyLock::new(|| program("bootstrap"));
     &PATH
+}
+
+/// `taskhold-run`.
+pub(crate) fn taskhold_run() -> &'static Path {
+    static PATH: LazyLock<PathBuf> = LazyLock::new(|| program("taskhold-run"));
+    &PATH
+}
+
+/// A program that `cargo build` and `make test` put beside the folder of this one.
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.ancestors().nth(2).unwrap().join(name);
+    assert!(path.exists(), "{} is missing: run `cargo build --workspace`, or `make test`", path.display());
+    path
 }
 
 /// The text of a file, from its path in the repository.

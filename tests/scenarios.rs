@@ -8,12 +8,12 @@
 use crate::block_on;
 use crate::files::path;
 use ecs_sim::control_plane::Variants;
-use ecs_sim::play::Process;
+use ecs_sim::play::{Process, Workers};
 use ecs_sim::progress::Progress;
 use ecs_sim::region::{Region, SharedRegion};
 use ecs_sim::scenario::{
     Disorder, Expectation, Extent, InProcess, Scenario, SentAlert, Silent, Statement, Style, Summary, Timeline,
-    alerts_of, random_scenario, run,
+    alerts_of, random_scenario, run, run_with_workers,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -72,6 +72,34 @@ fn every_scenario_holds_under_the_variants_of_aws_that_it_allows() {
     assert!(failures.is_empty(), "{} of {runs} runs failed:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// Scenarios in which a worker or another writer sets the protection of a task that taskhold protects too, and three inputs
+/// from the field.
+fn has_two_writers(scenario: &Scenario) -> bool {
+    let field = ["outlived_shared_call.txt", "dead_letter_costs_nothing.txt"];
+    let name = scenario.name.as_str();
+    name.starts_with("two_writers_") || name.starts_with("agent_job") || field.contains(&name)
+}
+
+/// A scenario fails if a scale-in stops a task in the middle of a job whose protection anybody has cleared, unless it
+/// expects that. Here nobody may lose one: every stop that is expected follows a worker's own clearing.
+#[test]
+fn with_two_writers_no_scale_in_stops_a_job_that_anybody_protects() {
+    let scenarios: Vec<Scenario> = scenario_files().iter().map(|file| read(file)).filter(has_two_writers).collect();
+    let (mut runs, mut interrupted) = (0, 0);
+    for scenario in &scenarios {
+        for variants in scenario.variants() {
+            let summary = in_process(scenario, variants).unwrap_or_else(|failure| panic!("{failure}"));
+            runs += 1;
+            interrupted += summary.interrupted;
+        }
+    }
+    println!(
+        "\n{} scenarios of two writers, {runs} runs under all their variants: {interrupted} jobs stopped",
+        scenarios.len()
+    );
+    assert!(scenarios.len() >= 18, "{} scenarios", scenarios.len());
+}
+
 #[test]
 fn a_scenario_whose_expectation_does_not_hold_fails_with_its_line() {
     for (text, expected) in [
@@ -124,6 +152,20 @@ fn the_tour_is_the_same_in_process_and_against_the_real_function() {
     assert!(summary.invocations.abs_diff(in_process.invocations) <= 2, "{summary:?} {in_process:?}");
     assert_eq!(Summary { invocations: 0, ..summary }, Summary { invocations: 0, ..in_process });
     assert_eq!((summary.deployments_completed, summary.interrupted), (1, 0));
+}
+
+#[test]
+fn the_tour_is_the_same_with_a_worker_under_the_real_taskhold_run() {
+    let scenario = read(&path("tests/scenarios").join("tour.txt"));
+    let summary = block_on(async {
+        let region = SharedRegion::new(Region::for_scenario_from(Variants::default(), Some(Workers::begin_at())));
+        let mut function = Process::start(&region, crate::files::bootstrap(), scenario.settings()).await.unwrap();
+        let mut workers = Workers::new(&region, function.endpoint(), crate::files::taskhold_run());
+        let summary = run_with_workers(&scenario, region, &mut function, &mut workers, &mut Silent).await;
+        function.stop().await;
+        summary.unwrap_or_else(|failure| panic!("{failure}"))
+    });
+    assert_eq!((summary.messages, summary.calls, summary.deployments_completed, summary.interrupted), (5, 2, 1, 0));
 }
 
 /// Every operation that the function calls, except those of DynamoDB, which these tests do not use.

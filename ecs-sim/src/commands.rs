@@ -54,10 +54,11 @@ const COMMANDS: [CommandSyntax; 5] = [
     CommandSyntax {
         name: "play",
         usage: "  ecs-sim play FILE --bootstrap BIN        run a scenario against the real function
+                 [--worker BIN]            … with jobs under the real taskhold-run
                  [--pause MILLISECONDS]    … with a pause before each line, so that you can read along
 ",
         takes_files: true,
-        options: &["bootstrap", "pause"],
+        options: &["bootstrap", "worker", "pause"],
     },
     CommandSyntax {
         name: "serve",
@@ -146,6 +147,7 @@ fn options(parser: &mut lexopt::Parser, command: &CommandSyntax) -> Result<Optio
                 options.sim.sabotage = crate::chaos::Sabotage::named(&name).ok_or_else(wrong)?;
             }
             Long("bootstrap") => options.bootstrap = Some(parser.value()?.into()),
+            Long("worker") => options.worker = Some(parser.value()?.into()),
             Long("pause") => options.pause = Duration::from_millis(parser.value()?.parse()?),
             Long("host") => options.host = Some(parser.value()?.parse()?),
             Long("port") => options.port = parser.value()?.parse()?,

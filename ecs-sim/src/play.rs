@@ -4,6 +4,10 @@
 //! Its clock follows the scenario's (`TASKHOLD_SIMULATED_TIMEOUT_SECONDS`). It has its own state store in memory, which
 //! is lost when the process dies, so a scenario in which the function dies can end differently than in process.
 
+mod workers;
+
+pub use workers::Workers;
+
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
 use crate::http::{InvocationError, Server, ServerOptions};
@@ -29,10 +33,10 @@ pub enum PlayError {
     #[error("could not prepare the run: {0}")]
     Stage(std::io::Error),
     /// The program could not be started.
-    #[error("could not start `{}`: {problem}", bootstrap.display())]
+    #[error("could not start `{}`: {problem}", program.display())]
     Start {
         /// The program.
-        bootstrap: PathBuf,
+        program: PathBuf,
         /// The cause.
         problem: std::io::Error,
     },
@@ -71,7 +75,8 @@ impl Process {
         bootstrap: &Path,
         settings: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, PlayError> {
-        let server = Server::start(region.backend(), ServerOptions::default()).await.map_err(PlayError::Stage)?;
+        let options = ServerOptions { cluster: CLUSTER.to_owned(), ..ServerOptions::default() };
+        let server = Server::start(region.backend(), options).await.map_err(PlayError::Stage)?;
         Self::behind(server, region, bootstrap, settings).await
     }
 
@@ -101,6 +106,12 @@ impl Process {
         Ok(process)
     }
 
+    /// Where its ECS, SQS and SNS answer, and the agents of tasks.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.server.endpoint()
+    }
+
     /// Ends the process and the server.
     pub async fn stop(mut self) {
         self.kill("the scenario is over").await;
@@ -113,7 +124,7 @@ impl Process {
         let mut command = Command::new(&self.bootstrap);
         command.env_clear().envs(self.environment()).stdin(Stdio::null()).stdout(log()?).stderr(log()?);
         let child = command.kill_on_drop(true).spawn();
-        self.child = Some(child.map_err(|problem| PlayError::Start { bootstrap: self.bootstrap.clone(), problem })?);
+        self.child = Some(child.map_err(|problem| PlayError::Start { program: self.bootstrap.clone(), problem })?);
         let child = self.child.as_mut().expect("it was just started");
         let came_up = tokio::select! {
             came_up = ready => came_up,

@@ -110,7 +110,14 @@ impl Region {
     /// A Region for a scenario: these variants of AWS, throttling as documented.
     #[must_use]
     pub fn for_scenario(variants: Variants) -> Self {
-        Self::new(Setup { variants, throttling: Throttling::On, ..Setup::default() })
+        Self::for_scenario_from(variants, None)
+    }
+
+    /// The same, beginning at another time than that of [`Setup::default`].
+    #[must_use]
+    pub fn for_scenario_from(variants: Variants, now: Option<Millis>) -> Self {
+        let setup = Setup { variants, throttling: Throttling::On, ..Setup::default() };
+        Self::new(Setup { now: now.unwrap_or(setup.now), ..setup })
     }
 
     /// A Region with a cluster and the queues, all empty.

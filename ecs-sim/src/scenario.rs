@@ -22,6 +22,7 @@
 //! | `job j-1 starts on a [for 90m] [expected 30m] [kind encode] [attempt 2] [late 5m]` | its worker sends `job.started`; `late` delays the message |
 //! | `job j-1 beats [for 90m] …`, `job j-1 finishes …` | `job.heartbeat`, `job.finished`; `on a` is needed only for a job that has not started |
 //! | `job j starts on a to z [for 90m] …` | the same for each task from a to z at once, with jobs `j-a` to `j-z` |
+//! | `job … starts on a for 90m under taskhold-run` | `taskhold-run` protects the task first and reports the job; when the job finishes, it reports that and clears the protection |
 //! | `job … [protected 90m]`, `job … [refused]` | it reports that the task protects itself for this job, or that ECS refused that |
 //! | `again [3]` | redelivers the last message, once or three times |
 //! | `send {"version": 1, …}` | sends exactly this body; `$a` in it, and in payloads of `ask`, stands for the ARN of task a |
@@ -103,6 +104,7 @@ mod sent_alert;
 mod statement;
 mod task_names;
 mod timeline;
+mod worker_processes;
 mod workers;
 mod world;
 
@@ -114,9 +116,10 @@ pub use in_process::InProcess;
 pub use live::live;
 pub use random::random_scenario;
 pub use result::{ScenarioFailure, Summary};
-pub use run::run;
+pub use run::{run, run_with_workers};
 pub use sample::{Extent, met};
 pub use script::{Line, Scenario, ScenarioError};
 pub use sent_alert::SentAlert;
 pub use statement::{Expectation, Statement};
 pub use timeline::{Colour, Observer, Silent, Style, Timeline, TimelineEntry};
+pub use worker_processes::{ProcessJob, WorkerProcesses};

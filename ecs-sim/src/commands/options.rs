@@ -14,6 +14,7 @@ pub(super) struct Options {
     pub(super) seed: u64,
     pub(super) lines: usize,
     pub(super) bootstrap: Option<PathBuf>,
+    pub(super) worker: Option<PathBuf>,
     pub(super) pause: Duration,
     pub(super) host: Option<IpAddr>,
     pub(super) port: u16,

@@ -4,7 +4,7 @@ use super::error::CliError;
 use super::options::{Options, read};
 use super::output::{say, written};
 use crate::control_plane::Millis;
-use crate::play::Process;
+use crate::play::{Process, Workers};
 use crate::region::{Region, SharedRegion};
 use crate::scenario::{self, Colour, Style, Summary, Timeline};
 use std::io::IsTerminal;
@@ -18,12 +18,19 @@ pub(super) async fn play(options: &Options) -> Result<(), CliError> {
     };
     let scenario = read(file)?;
     let variants = *scenario.variants().first().expect("a scenario allows at least one variant");
-    let region = SharedRegion::new(Region::for_scenario(variants));
+    let now = options.worker.as_ref().map(|_| Workers::begin_at());
+    let region = SharedRegion::new(Region::for_scenario_from(variants, now));
     say!("{}: running {} on a simulated ECS, in simulated time", scenario.name, bootstrap.display())?;
     let mut function = Process::start(&region, bootstrap, scenario.settings()).await?;
     let colour = if std::io::stdout().is_terminal() { Colour::Ansi } else { Colour::Never };
     let mut timeline = Timeline::new(std::io::stdout(), Style { colour, pause: options.pause });
-    let summary = scenario::run(&scenario, region, &mut function, &mut timeline).await;
+    let summary = match &options.worker {
+        None => scenario::run(&scenario, region, &mut function, &mut timeline).await,
+        Some(taskhold_run) => {
+            let mut workers = Workers::new(&region, function.endpoint(), taskhold_run);
+            scenario::run_with_workers(&scenario, region, &mut function, &mut workers, &mut timeline).await
+        }
+    };
     function.stop().await;
     let summary = summary.map_err(|failure| CliError::Failed(failure, variants))?;
     written(timeline.finish())?;

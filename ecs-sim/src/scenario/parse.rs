@@ -7,7 +7,7 @@ mod hook;
 mod service;
 mod words;
 
-use super::statement::{AgentReport, EndOfTask, JobLine, Order, Statement, Verb};
+use super::statement::{AgentReport, EndOfTask, JobLine, JobReporter, Order, Statement, Verb};
 use crate::control_plane::Variants;
 use faults::{autoscaling, ecs, events, function, operation};
 use service::{service, tag};
@@ -148,6 +148,7 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
         kind: None,
         late: 0,
         agent: None,
+        reporter: JobReporter::Worker,
     };
     loop {
         if words.has("on") {
@@ -165,6 +166,9 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
             line.agent = Some(AgentReport::Protected(minutes(words)?));
         } else if words.has("refused") {
             line.agent = Some(AgentReport::Refused);
+        } else if words.has("under") {
+            words.literal("taskhold-run")?;
+            line.reporter = JobReporter::TaskholdRun;
         } else if words.has("late") {
             line.late = duration(words.next("a duration")?)?;
         } else if line.verb == Verb::Starts && line.task.is_none() {

@@ -4,8 +4,9 @@ use super::expectation;
 use super::function::{FUNCTION_TIMEOUT_MS, FunctionUnderTest, Invoked};
 use super::result::{ScenarioFailure, Summary};
 use super::script::{Line, Scenario};
-use super::statement::{EndOfTask, Order, Statement};
+use super::statement::{EndOfTask, JobLine, Order, Statement, Verb};
 use super::timeline::{Observer, TimelineEntry};
+use super::worker_processes::WorkerProcesses;
 use super::world::ScenarioWorld;
 use crate::control_plane::Millis;
 use crate::event_source::{EventSource, FunctionAnswer};
@@ -32,7 +33,28 @@ pub async fn run<F: FunctionUnderTest, A: Observer>(
     function: &mut F,
     observer: &mut A,
 ) -> Result<Summary, ScenarioFailure> {
-    let mut run = ScenarioRun::new(ScenarioWorld::new(region), function, observer);
+    whole(scenario, ScenarioRun::new(ScenarioWorld::new(region), function, observer)).await
+}
+
+/// Runs a scenario whose jobs under `taskhold-run` are processes.
+///
+/// # Errors
+/// The failed line, and the problem.
+pub async fn run_with_workers<F: FunctionUnderTest, A: Observer>(
+    scenario: &Scenario,
+    region: SharedRegion,
+    function: &mut F,
+    workers: &mut dyn WorkerProcesses,
+    observer: &mut A,
+) -> Result<Summary, ScenarioFailure> {
+    let run = ScenarioRun::new(ScenarioWorld::new(region), function, observer);
+    whole(scenario, ScenarioRun { workers: Some(workers), ..run }).await
+}
+
+async fn whole<F: FunctionUnderTest, A: Observer>(
+    scenario: &Scenario,
+    mut run: ScenarioRun<'_, F, A>,
+) -> Result<Summary, ScenarioFailure> {
     let started_at = run.world.now();
     let mut last = 0;
     for line in &scenario.lines {
@@ -50,6 +72,8 @@ pub(super) struct ScenarioRun<'a, F, A> {
     pub(super) world: ScenarioWorld,
     function: &'a mut F,
     observer: &'a mut A,
+    /// Without them, the scenario does itself what `taskhold-run` does.
+    workers: Option<&'a mut dyn WorkerProcesses>,
     held: bool,
     order: Order,
     /// The number of alerts after which the scenario stops.
@@ -58,7 +82,7 @@ pub(super) struct ScenarioRun<'a, F, A> {
 
 impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
     pub(super) fn new(world: ScenarioWorld, function: &'a mut F, observer: &'a mut A) -> Self {
-        Self { world, function, observer, held: false, order: Order::Sent, stops_after: None }
+        Self { world, function, observer, workers: None, held: false, order: Order::Sent, stops_after: None }
     }
 
     pub(super) async fn line(&mut self, line: &Line) -> Result<(), String> {
@@ -91,7 +115,7 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
             Statement::Needs(_) | Statement::Set { .. } | Statement::Say(_) | Statement::Expect(_) => {}
             Statement::Service(line) => self.world.create_service(line.spec())?,
             Statement::Standalone => self.world.run_standalone_task()?,
-            Statement::Job(job) => self.world.send_job(job)?,
+            Statement::Job(job) => self.job(job).await?,
             Statement::Again(times) => self.world.deliver_again(*times)?,
             Statement::Send(body) => self.world.send_body(body)?,
             Statement::HoldQueue => self.held = true,
@@ -154,6 +178,18 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
             Statement::Latency(latency) => self.world.region.lock().latency_ms = *latency,
             Statement::Advance(by) => self.advance(*by).await?,
         }
+        Ok(())
+    }
+
+    async fn job(&mut self, line: &JobLine) -> Result<(), String> {
+        let Some(job) = self.world.job_under_taskhold_run(line)? else { return self.world.send_job(line) };
+        let Some(workers) = &mut self.workers else { return self.world.act_as_taskhold_run(line, &job) };
+        match line.verb {
+            Verb::Starts => workers.start(&job).await?,
+            Verb::Finishes => workers.finish(&job.id).await?,
+            Verb::Beats => return Err("taskhold-run sends heartbeats itself".to_owned()),
+        }
+        self.world.note_process_job(line, &job);
         Ok(())
     }
 

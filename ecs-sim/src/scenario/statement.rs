@@ -171,8 +171,20 @@ pub struct JobLine {
     pub kind: Option<String>,
     /// `protection`: the task protects itself for this job.
     pub agent: Option<AgentReport>,
+    /// What reports the job.
+    pub reporter: JobReporter,
     /// How long the message is delayed on its way.
     pub late: Millis,
+}
+
+/// What reports a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JobReporter {
+    /// The worker itself.
+    #[default]
+    Worker,
+    /// `taskhold-run`, which also protects the task.
+    TaskholdRun,
 }
 
 /// The kind of a job message.

@@ -1,7 +1,8 @@
 //! Messages of workers, and their path through the network.
 
-use super::statement::{AgentReport, JobLine, Verb};
+use super::statement::{AgentReport, JobLine, JobReporter, Verb};
 use super::task_names::name_of;
+use super::worker_processes::ProcessJob;
 use super::world::{ScenarioWorld, TrueJob};
 use crate::control_plane::Millis;
 use crate::queue::SendMessage;
@@ -20,6 +21,46 @@ impl ScenarioWorld {
             self.send_one(&JobLine { job, task: Some(letters.clone()), through: None, ..line.clone() })?;
         }
         Ok(())
+    }
+
+    /// The job of this line, if `taskhold-run` reports it.
+    pub(super) fn job_under_taskhold_run(&self, line: &JobLine) -> Result<Option<ProcessJob>, String> {
+        let known = self.jobs.get(&(line.job.clone(), line.attempt));
+        if known.map_or(line.reporter, |job| job.reporter) == JobReporter::Worker {
+            return Ok(None);
+        }
+        let task = match (&line.task, known) {
+            (Some(letters), None) => self.task_id(letters)?,
+            (_, Some(job)) => job.task.clone(),
+            (None, None) => return Err(format!("job {} has not started: name its task, as in `on a`", line.job)),
+        };
+        let minutes = line.minutes.unwrap_or(120);
+        Ok(Some(ProcessJob { id: line.job.clone(), task, minutes, expected_minutes: line.expected_minutes }))
+    }
+
+    /// Does what `taskhold-run` does: protects the task before it reports the start, and clears the protection after it
+    /// has reported the end.
+    pub(super) fn act_as_taskhold_run(&mut self, line: &JobLine, job: &ProcessJob) -> Result<(), String> {
+        match line.verb {
+            Verb::Starts => {
+                self.set_own_protection_of(&job.task, Some(job.minutes))?;
+                self.send_one(&JobLine { agent: Some(AgentReport::Protected(job.minutes)), ..line.clone() })
+            }
+            Verb::Finishes => {
+                self.send_one(line)?;
+                self.set_own_protection_of(&job.task, None)
+            }
+            Verb::Beats => Err("taskhold-run sends heartbeats itself".to_owned()),
+        }
+    }
+
+    /// A process has done it.
+    pub(super) fn note_process_job(&mut self, line: &JobLine, job: &ProcessJob) {
+        self.know_job(line, &job.task);
+        self.summary.messages += 1;
+        // The calls of its agent are not the function's.
+        self.region.lock().calls.clear();
+        self.observe_ecs();
     }
 
     fn send_one(&mut self, line: &JobLine) -> Result<(), String> {
@@ -65,7 +106,8 @@ impl ScenarioWorld {
 
     fn know_job(&mut self, line: &JobLine, task: &str) {
         let until = self.now() + Millis::from(line.minutes.unwrap_or(120)) * 60_000;
-        let new = || TrueJob { task: task.to_owned(), until, finished: false, is_uncovered: false };
+        let new =
+            || TrueJob { task: task.to_owned(), until, finished: false, reporter: line.reporter, is_uncovered: false };
         let job = self.jobs.entry((line.job.clone(), line.attempt)).or_insert_with(new);
         match line.verb {
             Verb::Finishes => job.finished = true,

@@ -5,7 +5,7 @@ use super::function::LogLine;
 use super::hook_answers::HookAnswers;
 use super::result::Summary;
 use super::sent_alert::SentAlert;
-use super::statement::EventsOfEcs;
+use super::statement::{EventsOfEcs, JobReporter};
 use super::task_names::{TaskNames, name_of};
 use crate::control_plane::{ApiError, ControlPlane, Millis, ServiceSpec, SimulatedTask};
 use crate::event_source::{Batch, EventSource, FunctionAnswer};
@@ -21,6 +21,7 @@ pub(super) struct TrueJob {
     /// Its latest end, as declared.
     pub(super) until: Millis,
     pub(super) finished: bool,
+    pub(super) reporter: JobReporter,
     /// Whether the protection of its task was cleared or shortened before it expired, and not set again.
     pub(super) is_uncovered: bool,
 }
@@ -147,11 +148,15 @@ impl ScenarioWorld {
     /// Sets or clears the task's own protection without the function: it does not count as a call of the function.
     pub(super) fn set_own_protection(&mut self, letters: &str, minutes: Option<u32>) -> Result<(), String> {
         let id = self.task_id(letters)?;
-        let answer = self.region.lock().ecs.set_own_protection(&id, minutes.map(i64::from));
+        self.set_own_protection_of(&id, minutes)
+    }
+
+    pub(super) fn set_own_protection_of(&mut self, task: &str, minutes: Option<u32>) -> Result<(), String> {
+        let answer = self.region.lock().ecs.set_own_protection(task, minutes.map(i64::from));
         self.observe_ecs();
         match answer.map_err(|error| error.to_string())?.failures.first() {
             None => Ok(()),
-            Some(failure) => Err(format!("ECS refuses to protect {letters}: {}", failure.reason)),
+            Some(failure) => Err(format!("ECS refuses to protect {}: {}", self.named(task), failure.reason)),
         }
     }
 
