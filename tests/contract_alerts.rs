@@ -282,6 +282,7 @@ async fn of_a_task_whose_service_is_not_known_there_is_no_attribute_for_it() {
         exit_codes: Vec::new(),
         protected_until: None,
         protection_reported_at: None,
+        is_reported_by_worker: false,
         protection_lost_at: None,
     };
     let message =

@@ -17,7 +17,7 @@ use taskhold::outbox::DeliveryError;
 use taskhold::service::recheck::{Recheck, RecheckQueue};
 
 const SECOND: Millis = 1000;
-const TASKS: u32 = 30;
+const TASKS: u32 = 100;
 
 /// Keeps each recheck, or refuses it.
 #[derive(Default)]
@@ -117,6 +117,29 @@ fn each_task_that_becomes_idle_costs_one_recheck_and_its_finish_no_call() {
     place.advance(15);
     assert_eq!(place.deliver(RECHECK_QUEUE, sent.into_iter().map(|(recheck, _)| recheck)), 0);
     assert_eq!((place.protected(), place.sent().len()), (0, 0));
+}
+
+/// The template delivers ten rechecks in a batch.
+#[test]
+fn rechecks_of_a_hundred_tasks_share_ten_calls_and_as_many_reads_as_they_come_in_batches() {
+    for (batch, reads) in [(10, 10), (100, 1)] {
+        let place = Place::new("15");
+        assert_eq!((place.report("job.started", 100), place.report("job.finished", 100)), (0, 0));
+        let sent: Vec<Value> = place.sent().into_iter().map(|(recheck, _)| recheck).collect();
+        place.advance(15);
+        place.region.lock().calls.clear();
+        for rechecks in sent.chunks(batch) {
+            assert_eq!(place.deliver(RECHECK_QUEUE, rechecks.iter().cloned()), 0);
+        }
+        let region = place.region.lock();
+        let calls = |operation: &str| region.calls.iter().filter(|call| call.operation == operation).count();
+        let calls = (calls("UpdateTaskProtection"), calls("GetTaskProtection"));
+        println!(
+            "\nrelease of 100 tasks after the linger, in batches of {batch}: {} calls and {} reads",
+            calls.0, calls.1
+        );
+        assert_eq!(calls, (10, reads));
+    }
 }
 
 #[test]

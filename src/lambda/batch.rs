@@ -137,7 +137,7 @@ impl Function {
                 Ok(observed) => {
                     let change = &mut gathered.changes[place];
                     if let Some(ObservedStop { end, protection }) = observed {
-                        (change.end, change.protection) = (Some(end), protection);
+                        (change.end, change.protection) = (end, protection);
                     }
                 }
                 Err(reason) => {

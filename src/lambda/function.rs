@@ -225,11 +225,14 @@ impl Function {
             self.services.tasks.report_interruptions_of(task).await.map_err(failed)?;
             return Ok(format!("nothing to do for task {task}"));
         };
-        let did = match end.stage {
-            StopStage::Stopping => format!("reported that task {task} is stopping with running jobs"),
-            StopStage::Stopped => format!("closed the jobs of task {task}"),
+        let did = match end.as_ref().map(|end| end.stage) {
+            None => format!(
+                "leaving the jobs of task {task}, whose worker has cleared its protection, until it has stopped"
+            ),
+            Some(StopStage::Stopping) => format!("reported that task {task} is stopping with running jobs"),
+            Some(StopStage::Stopped) => format!("closed the jobs of task {task}"),
         };
-        let change = TaskChange { end: Some(end), protection, ..TaskChange::none(task.clone()) };
+        let change = TaskChange { end, protection, ..TaskChange::none(task.clone()) };
         if let Some(TaskState::NotStored(reason)) = self.services.tasks.reconcile(vec![change], budget).await.pop() {
             return Err(failed(reason));
         }

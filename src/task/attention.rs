@@ -138,7 +138,7 @@ mod tests {
         let mut record = busy();
         record.protection.begin(ProtectionRequest::ProtectUntil(at(60)), at(0));
         let end = TaskStop { stage: StopStage::Stopping, service: None, cause: StopCause::default() };
-        record.interrupt(&end, at(1));
+        record.interrupt(&end, EcsProtection::NotAsked, at(1));
         assert_eq!(attention(&record, at(1)), Attention::Open);
     }
 

@@ -104,6 +104,9 @@ pub struct Interruption {
     /// Until when ECS had confirmed protection, if that time had not passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected_until: Option<Timestamp>,
+    /// Whether the worker has reported that protection: the task protects itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_reported_by_worker: bool,
     /// When ECS last reported that protection. Another writer may have cleared it since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protection_reported_at: Option<Timestamp>,
@@ -148,6 +151,7 @@ mod tests {
                 exit_codes: Vec::new(),
                 protected_until,
                 protection_reported_at: Some(minute(-reported_minutes_before)),
+                is_reported_by_worker: false,
                 protection_lost_at: None,
             };
             interruption.was_protected_in_vain()

@@ -223,6 +223,19 @@ mod tests {
     }
 
     #[test]
+    fn a_finished_job_loses_what_nothing_uses_any_more() {
+        let labels = Some(Reported { value: Labels::default(), at: at(0) });
+        let expected_until = Some(Reported { value: at(30), at: at(0) });
+        let protection = Some(Reported { value: AgentProtection::Until(at(60)), at: at(0) });
+        let whole = Job { labels, expected_until, protection, ..started(0, 60) };
+        for reports in [[whole.clone(), finished(10)], [finished(10), whole]] {
+            let job = merged(&reports);
+            assert_eq!((job.finished_at, job.started_at), (Some(at(10)), Some(at(0))));
+            assert_eq!((job.labels, job.expected_until, job.protection), (None, None, None));
+        }
+    }
+
+    #[test]
     fn a_first_attempt_is_shown_by_its_id_alone() {
         let shown = |attempt| JobKey { job_id: "render-7".to_owned(), attempt }.to_string();
         assert_eq!([shown(1), shown(2)], ["render-7", "render-7 (attempt 2)"]);

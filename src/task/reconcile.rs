@@ -114,13 +114,14 @@ impl Reconcile<'_> {
             record.linger_after(jobs, self.config.linger);
             record.add_reports(jobs, now);
             record.end_linger(*release);
+            record.see_agent(*protection, now);
             match protection {
                 EcsProtection::NotAsked => {}
                 EcsProtection::Unprotected => record.protection.see(None, now),
                 EcsProtection::Until(until) => record.protection.see(Some(*until), now),
             }
             if let Some(end) = end {
-                record.interrupt(end, now);
+                record.interrupt(end, *protection, now);
                 if end.stage == StopStage::Stopped {
                     record.stop(now);
                 }

@@ -6,6 +6,7 @@ use crate::ecs::FailureReason;
 use crate::ecs::arn::Task;
 use crate::outbox::Delivery;
 use crate::store::Record;
+use crate::task::change::EcsProtection;
 use crate::task::fingerprints::Fingerprints;
 use crate::task::interruption::{InterruptedJob, Interruption, TaskStop, TrackedInterruption};
 use crate::task::job::{Job, JobKey};
@@ -43,6 +44,9 @@ pub struct TaskRecord {
     /// because a batch has thousands of records, and few linger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lingers_until: Option<Box<Timestamp>>,
+    /// When ECS reported no protection although a worker had reported that of a live job. Absent if ECS reports one since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_cleared_at: Option<Box<Timestamp>>,
     /// When taskhold recorded that the task has stopped. It is final, because ECS never reuses task ids.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
@@ -128,7 +132,8 @@ impl TaskRecord {
     }
 
     /// Records that the task stops in the middle of its live jobs, rejected ones included. Each job is recorded once.
-    pub fn interrupt(&mut self, end: &TaskStop, now: Timestamp) {
+    /// `reported` is the protection that ECS reported at the stop.
+    pub fn interrupt(&mut self, end: &TaskStop, reported: EcsProtection, now: Timestamp) {
         let is_noted = |key: &JobKey| self.interruptions.iter().any(|interruption| interruption.what.names(key));
         let interrupted = |(key, until): (&JobKey, Timestamp)| InterruptedJob {
             key: key.clone(),
@@ -146,6 +151,18 @@ impl TaskRecord {
         if jobs.is_empty() {
             return;
         }
+        let confirmed = self.protection.confirmed_until.filter(|until| *until > now);
+        let lost_at = self.protection.lost.filter(|lost| lost.until > now).map(|lost| lost.at);
+        let by_worker = self.agent_until(now).filter(|_| confirmed.is_none() && lost_at.is_none());
+        let (protection_reported_at, protection_lost_at) = match (by_worker, reported) {
+            (None, _) => (self.protection.reported_at, lost_at),
+            (Some(_), EcsProtection::Until(until)) if until > now => (Some(now), None),
+            (Some(_), _) => {
+                let reports = self.jobs.values().filter_map(|job| Some(job.protection.as_ref()?.at));
+                let last_report = reports.max();
+                (None, self.agent_cleared_at.as_deref().copied().filter(|at| Some(*at) >= last_report))
+            }
+        };
         let what = Interruption {
             stage: end.stage,
             at: now,
@@ -157,9 +174,10 @@ impl TaskRecord {
             stop_code: end.cause.code.as_deref().map(clipped),
             stopped_reason: end.cause.reason.as_deref().map(clipped),
             exit_codes: end.cause.exit_codes.iter().take(CONTAINERS_MAX).map(clipped_code).collect(),
-            protected_until: self.protection.confirmed_until.filter(|until| *until > now),
-            protection_reported_at: self.protection.reported_at,
-            protection_lost_at: self.protection.lost.filter(|lost| lost.until > now).map(|lost| lost.at),
+            protected_until: confirmed.or(by_worker),
+            is_reported_by_worker: by_worker.is_some(),
+            protection_reported_at,
+            protection_lost_at,
         };
         self.interruptions.push(TrackedInterruption::new(what));
     }
@@ -186,6 +204,24 @@ impl TaskRecord {
     pub fn live_jobs(&self, now: Timestamp) -> impl Iterator<Item = (&JobKey, Timestamp)> {
         let running = self.stopped_at.is_none();
         self.jobs.iter().filter(move |_| running).filter_map(move |(key, job)| Some((key, job.lives_until(now)?)))
+    }
+
+    /// Notes what ECS reports about a task that protects itself.
+    pub(crate) fn see_agent(&mut self, reported: EcsProtection, now: Timestamp) {
+        match reported {
+            EcsProtection::NotAsked => {}
+            EcsProtection::Until(_) => self.agent_cleared_at = None,
+            EcsProtection::Unprotected if self.agent_until(now).is_some() => {
+                self.agent_cleared_at = Some(Box::new(now))
+            }
+            EcsProtection::Unprotected => {}
+        }
+    }
+
+    /// Until when the task protects itself for its live jobs, according to its workers.
+    pub fn agent_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let jobs = self.live_jobs(now).filter_map(|(key, _)| self.jobs.get(key)?.agent_until());
+        jobs.filter(|until| *until > now).max()
     }
 
     /// The end of a job whose declared time is over: it has neither finished nor stopped with its task. `None` for
@@ -281,7 +317,9 @@ fn clipped_code((container, code): &(String, i32)) -> (String, i32) {
 mod tests {
     use super::*;
     use crate::ecs::task::StopCause;
+    use crate::task::agent_protection::AgentProtection;
     use crate::task::interruption::StopStage;
+    use crate::task::job::Reported;
     use crate::task::own_protection::OwnProtection;
     use crate::task::protection::{CallResult, ProtectionRequest};
 
@@ -366,7 +404,7 @@ mod tests {
         record.merge_job(&key("j"), &live(0, 30));
         record.protection.own.push(OwnProtection::granted(at(0), at(30)));
         let end = TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() };
-        record.interrupt(&end, at(1));
+        record.interrupt(&end, EcsProtection::NotAsked, at(1));
         record.stop(at(1));
         assert!(record.is_open());
         assert!(record.claim_interruption(at(1)).is_some());
@@ -380,10 +418,10 @@ mod tests {
         let mut record = TaskRecord::default();
         let end = |stage| TaskStop { stage, service: None, cause: StopCause::default() };
         record.merge_job(&key("before"), &live(0, 30));
-        record.interrupt(&end(StopStage::Stopping), at(1));
-        record.interrupt(&end(StopStage::Stopping), at(1));
+        record.interrupt(&end(StopStage::Stopping), EcsProtection::NotAsked, at(1));
+        record.interrupt(&end(StopStage::Stopping), EcsProtection::NotAsked, at(1));
         record.merge_job(&key("after"), &live(1, 30));
-        record.interrupt(&end(StopStage::Stopped), at(2));
+        record.interrupt(&end(StopStage::Stopped), EcsProtection::NotAsked, at(2));
         let claimed: Vec<_> = std::iter::from_fn(|| record.claim_interruption(at(2)))
             .take(9)
             .map(|interruption| {
@@ -440,13 +478,30 @@ mod tests {
             let mut record = TaskRecord::default();
             record.merge_job(&key("j"), &live(0, 90));
             record.protection.confirmed_until = Some(at(30));
-            record.interrupt(
-                &TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() },
-                at(minute),
-            );
+            let end = TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() };
+            record.interrupt(&end, EcsProtection::NotAsked, at(minute));
             record.interruptions[0].what.protected_until
         };
         assert_eq!([protected_until(29), protected_until(30), protected_until(31)], [Some(at(30)), None, None]);
+    }
+
+    #[test]
+    fn an_interruption_of_a_task_that_protects_itself_goes_by_its_workers_report_and_by_what_ecs_says() {
+        let by_agent = Reported { value: AgentProtection::Until(at(30)), at: at(0) };
+        let interrupted = |reported, minute| {
+            let mut record = TaskRecord::default();
+            record.merge_job(&key("j"), &Job { protection: Some(by_agent.clone()), ..live(0, 90) });
+            let end = TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() };
+            record.see_agent(reported, at(minute));
+            record.interrupt(&end, reported, at(minute));
+            let what = &record.interruptions[0].what;
+            (what.protected_until, what.is_reported_by_worker, what.protection_reported_at, what.protection_lost_at)
+        };
+        let until = Some(at(30));
+        assert_eq!(interrupted(EcsProtection::NotAsked, 5), (until, true, None, None));
+        assert_eq!(interrupted(EcsProtection::Until(at(30)), 5), (until, true, Some(at(5)), None));
+        assert_eq!(interrupted(EcsProtection::Unprotected, 5), (until, true, None, Some(at(5))));
+        assert_eq!(interrupted(EcsProtection::Unprotected, 31), (None, false, None, None));
     }
 
     #[test]
@@ -454,7 +509,11 @@ mod tests {
         let mut record = TaskRecord::default();
         assert!(!record.has_due_interruption(at(0)));
         record.merge_job(&key("j"), &live(0, 30));
-        record.interrupt(&TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() }, at(1));
+        record.interrupt(
+            &TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() },
+            EcsProtection::NotAsked,
+            at(1),
+        );
         assert!(record.has_due_interruption(at(1)));
         assert!(record.claim_interruption(at(1)).is_some());
         let claim_ends = at(1) + crate::outbox::CLAIM;

@@ -30,7 +30,8 @@ pub struct TaskStopEvent {
 
 /// A stop that ECS confirms.
 pub(crate) struct ObservedStop {
-    pub(crate) end: TaskStop,
+    /// `None` while it may still turn out that the jobs have finished.
+    pub(crate) end: Option<TaskStop>,
     /// The protection that ECS reports, if it was asked.
     pub(crate) protection: EcsProtection,
 }
@@ -65,11 +66,16 @@ impl TaskReconciler {
             return Ok(None);
         };
         let is_scale_in = end.cause.code.as_deref() == Some("ServiceSchedulerInitiated");
-        let protection = match record.protection.confirmed_until {
-            Some(until) if is_scale_in && until > self.clock.now() => self.protection_at_stop(task).await,
+        let now = self.clock.now();
+        let protection = match record.protection.confirmed_until.max(record.agent_until(now)) {
+            Some(until) if is_scale_in && until > now => self.protection_at_stop(task).await,
             _ => EcsProtection::NotAsked,
         };
-        Ok(Some(ObservedStop { end, protection }))
+        // A worker that protects its task clears that when its last job has finished, and the stop may be quicker than the
+        // message. The event that the task has stopped tells.
+        let is_cleared = protection == EcsProtection::Unprotected && record.agent_until(now).is_some();
+        let waits = is_cleared && end.stage == StopStage::Stopping;
+        Ok(Some(ObservedStop { end: Some(end).filter(|_| !waits), protection }))
     }
 
     /// The protection that ECS reports of a task that its scheduler stops. A read that fails, or says that the task is

@@ -38,6 +38,7 @@ fn spot() -> Interruption {
         exit_codes: Vec::new(),
         protected_until: Some(at(150)),
         protection_reported_at: Some(at(30)),
+        is_reported_by_worker: false,
         protection_lost_at: None,
     }
 }

@@ -126,6 +126,7 @@ pub(crate) fn interruption() -> impl Strategy<Value = Interruption> {
             exit_codes,
             protected_until: protection[0],
             protection_reported_at: protection[1],
+            is_reported_by_worker: protection[0].is_some() && stage == StopStage::Stopped,
             protection_lost_at: protection[2],
         })
 }
@@ -142,8 +143,10 @@ fn task_entry() -> impl Strategy<Value = TaskRecord> {
     let jobs = btree_map(job_key(), job().prop_map(Box::new), 0..5).prop_map(Arc::new);
     let finished = vec((job_key(), any_moment()), 0..4);
     let rejected = vec((job_key(), job(), any_moment()), 0..7);
-    (jobs, protection(), option::of(membership), vec(news, 0..3), [maybe_moment(), maybe_moment()], finished, rejected)
-        .prop_map(|(jobs, protection, membership, interruptions, [lingers_until, stopped_at], finished, rejected)| {
+    let moments = [maybe_moment(), maybe_moment(), maybe_moment()];
+    (jobs, protection(), option::of(membership), vec(news, 0..3), moments, finished, rejected).prop_map(
+        |(jobs, protection, membership, interruptions, moments, finished, rejected)| {
+            let [lingers_until, stopped_at, agent_cleared_at] = moments;
             let rejected = (!rejected.is_empty()).then(|| {
                 let mut starts = RejectedStarts::since(rejected[0].2);
                 rejected.iter().for_each(|(key, job, until)| starts.add(key, job, *until));
@@ -159,9 +162,11 @@ fn task_entry() -> impl Strategy<Value = TaskRecord> {
                 fingerprints,
                 rejected,
                 lingers_until: lingers_until.map(Box::new),
+                agent_cleared_at: agent_cleared_at.map(Box::new),
                 stopped_at,
             }
-        })
+        },
+    )
 }
 
 pub(crate) fn remediation_notes() -> impl Strategy<Value = Vec<RemediationNote>> {

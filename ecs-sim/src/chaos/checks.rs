@@ -97,10 +97,13 @@ impl World {
                 };
                 let ReportedJob { task, key, job } = JobMessage::into_job(job_message, timestamp(message.sent_at));
                 let entry = self.task_entry(&task);
-                let is_gone = self.region.lock().ecs.task(task.id.as_str()).is_none_or(|task| !task.is_live());
-                if is_gone && !entry.jobs.contains_key(&key) {
-                    // ECS no longer knows the task, so nothing can be requested for it, and its record gives up its jobs.
-                    return;
+                let is_live = self.region.lock().ecs.task(task.id.as_str()).map(|task| task.is_live());
+                match is_live {
+                    // ECS has forgotten the task. Its record gives up its jobs, also one whose start is recorded just now.
+                    None => return,
+                    // Nothing can be requested for it.
+                    Some(false) if !entry.jobs.contains_key(&key) => return,
+                    _ => {}
                 }
                 let known = entry.jobs.get(&key).cloned().unwrap_or_default();
                 let mut merged = known.clone();

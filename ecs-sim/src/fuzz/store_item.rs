@@ -24,6 +24,7 @@ use taskhold::service::record::{BlockedSince, PausedRollout, ServiceRecord, Watc
 use taskhold::service::remediation::{RaiseStage, Raised, RemediationNote, RemediationState};
 use taskhold::service::waiting_scale_in::WaitingScaleIn;
 use taskhold::task::attention::{Attention, attention};
+use taskhold::task::change::EcsProtection;
 use taskhold::task::interruption::InterruptedTask;
 use taskhold::task::interruption::{StopStage, TaskStop};
 use taskhold::task::job::{Job, JobKey};
@@ -63,7 +64,7 @@ pub fn seeds() -> Vec<String> {
     task.protection.settle(renewal, CallResult::Refused(refusal));
     task.protection.allow_retry();
     seeds.push(json(&task));
-    task.interrupt(&end(), at(31));
+    task.interrupt(&end(), EcsProtection::NotAsked, at(31));
     task.claim_interruption(at(31));
     seeds.push(json(&task));
     task.stop(at(32));
@@ -183,7 +184,7 @@ fn task_at(record: &TaskRecord, now: Timestamp) {
     let mut kept = record.clone();
     kept.forget(now, FINISHED_JOB_RETENTION);
     assert_eq!(kept.wanted_until(now), wanted);
-    kept.interrupt(&end(), now);
+    kept.interrupt(&end(), EcsProtection::NotAsked, now);
     kept.interruptions.iter().for_each(|news| check_alerts_about(&news.what));
 }
 

@@ -124,12 +124,17 @@ fn exit_codes(interruption: &Interruption) -> Option<Text> {
 
 /// How protection relates to the stop.
 fn protection(interruption: &Interruption) -> String {
-    if let Some(lost_at) = interruption.protection_lost_at {
+    if let Some(lost_at) = interruption.protection_lost_at.filter(|_| !interruption.is_reported_by_worker) {
         return format!(
             "ECS had confirmed protection for it, and reported less {}: a writer other than taskhold had cleared or \
              shortened it.",
             time_from(lost_at, interruption.at)
         );
+    }
+    if interruption.protection_lost_at.is_some() {
+        return "Its worker had reported protection for it, and ECS reported none when it stopped the task: the worker or \
+                another writer had cleared it."
+            .to_owned();
     }
     let Some(until) = interruption.protected_until.map(|until| time_from(until, interruption.at)) else {
         return "ECS had confirmed no protection for it at that time.".to_owned();
@@ -139,6 +144,9 @@ fn protection(interruption: &Interruption) -> String {
             "ECS scaled in a task whose protection it had confirmed until {until}. ECS should not do this: keep this \
              message, and report the stop to AWS."
         );
+    }
+    if interruption.is_reported_by_worker {
+        return format!("Its worker had reported protection for it until {until}. That does not prevent such a stop.");
     }
     match cause(interruption) {
         Some(_) if may_have_lost_protection(interruption) => format!(

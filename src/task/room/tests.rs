@@ -4,6 +4,7 @@ use super::*;
 use crate::ecs::task::StopCause;
 use crate::store::Record;
 use crate::task::agent_protection::AgentProtection;
+use crate::task::change::EcsProtection;
 use crate::task::interruption::{StopStage, TaskStop};
 use crate::task::job::{Labels, Reported};
 use crate::task::protection::{CALLS_IN_FLIGHT_MAX, ForeignProtection, ProtectionRequest};
@@ -101,7 +102,11 @@ fn in_a_full_record_every_finish_a_forced_release_and_an_interruption_still_fit(
             for _ in 0..CALLS_IN_FLIGHT_MAX {
                 interrupted.protection.begin(ProtectionRequest::ProtectUntil(at(2880)), at(minute));
             }
-            interrupted.interrupt(&TaskStop { stage, service: None, cause: cause.clone() }, at(minute));
+            interrupted.interrupt(
+                &TaskStop { stage, service: None, cause: cause.clone() },
+                EcsProtection::NotAsked,
+                at(minute),
+            );
             interrupted.shrink(at(minute), RETENTION);
             assert!(bytes(&interrupted) <= RECORD_BYTES_MAX, "{} bytes", bytes(&interrupted));
         }
@@ -120,6 +125,8 @@ fn finished_jobs_shrink_to_fingerprints_and_absorb_late_starts() {
     }
     assert!(record.fingerprints.len() > 1800, "{} fingerprints", record.fingerprints.len());
     assert!(bytes(&record) < 64_000, "{} bytes", bytes(&record));
+    let is_whole = |number| record.jobs.contains_key(&short(number).0);
+    assert!(is_whole(1999) && !is_whole(0), "the oldest shrink first");
     let before = record.clone();
     add_reports(&mut record, (0..2000).map(|number| (short(number).0, started(1000, 2880))), at(2000));
     assert_eq!(record.wanted_until(at(2000)), None, "a job was revived");
