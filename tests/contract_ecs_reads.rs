@@ -686,6 +686,22 @@ async fn a_service_deployment_is_read_member_by_member() {
 }
 
 #[tokio::test]
+async fn several_service_deployments_are_read_in_one_call() {
+    let other = SERVICE_DEPLOYMENT.replace("/web/", "/api/");
+    let described = |arn: &str| json!({"serviceDeploymentArn": arn, "status": "PENDING"});
+    let answer = json!({"serviceDeployments": [described(&other), described(SERVICE_DEPLOYMENT)], "failures": []});
+    let canned = Canned::answering(answer).await;
+    let arns = [SERVICE_DEPLOYMENT, &other].map(|arn| arn.parse().unwrap());
+    let read = canned.ecs.describe_service_deployments(&arns).await.unwrap();
+    let request = json!({"serviceDeploymentArns": [SERVICE_DEPLOYMENT, other]});
+    assert_eq!(canned.take_call(), ("DescribeServiceDeployments".to_owned(), request));
+    assert_eq!(
+        read.into_iter().map(|deployment| deployment.arn).collect::<Vec<_>>(),
+        [&arns[1], &arns[0]].map(Clone::clone)
+    );
+}
+
+#[tokio::test]
 async fn a_service_deployment_that_ecs_does_not_know_is_left_out_and_a_stage_of_the_future_is_kept() {
     let canned = Canned::answering(json!({"serviceDeployments": [], "failures": [
         {"arn": SERVICE_DEPLOYMENT, "reason": "MISSING"}]}))

@@ -109,6 +109,26 @@ fn a_pause_hook_holds_every_stage_at_which_it_is_allowed_until_it_is_continued()
     }
 }
 
+/// ECS runs the stage only with more than one active revision at the start.
+#[test]
+fn a_pause_hook_holds_the_stage_at_which_ecs_finds_an_unfinished_deployment() {
+    let hooks = vec![pause(DeploymentStage::ReconcileService)];
+    let (mut ecs, tasks) = control_plane(Variants::default(), ServiceSpec { hooks, ..blue_green(1) });
+    ecs.set_own_protection(&tasks[0], Some(600)).unwrap();
+    ecs.deploy("jobs", "web").unwrap();
+    advance(&mut ecs, 10 * MINUTE);
+    assert_eq!(stage_of(&mut ecs), "CLEAN_UP", "it began with one revision");
+    ecs.deploy("jobs", "web").unwrap();
+    advance(&mut ecs, 10 * MINUTE);
+    let deployment = current(&mut ecs);
+    assert_eq!(deployment["lifecycleStage"], "RECONCILE_SERVICE");
+    assert_eq!(deployment["lifecycleHookDetails"][0]["status"], "AWAITING_ACTION");
+    assert_eq!(deployment["targetServiceRevision"]["runningTaskCount"], 0);
+    ecs.continue_deployment("jobs", "web", HookDecision::Continue).unwrap();
+    advance(&mut ecs, MINUTE);
+    assert_ne!(stage_of(&mut ecs), "RECONCILE_SERVICE");
+}
+
 #[test]
 fn the_first_deployment_of_a_service_waits_at_its_hook_too() {
     let (mut ecs, _) = control_plane(Variants::default(), rolling(1));
@@ -127,16 +147,22 @@ fn the_first_deployment_of_a_service_waits_at_its_hook_too() {
 }
 
 #[test]
-fn a_hook_that_times_out_rolls_back_or_continues() {
-    for (timeout_action, status) in
-        [(HookDecision::Rollback, "ROLLBACK_SUCCESSFUL"), (HookDecision::Continue, "SUCCESSFUL")]
-    {
-        let hook = HookSpec { timeout_action, ..pause(DeploymentStage::PostScaleUp) };
+fn a_hook_that_times_out_rolls_back_or_continues_at_every_stage() {
+    let stages = [
+        DeploymentStage::PreScaleUp,
+        DeploymentStage::PostScaleUp,
+        DeploymentStage::PostTestTrafficShift,
+        DeploymentStage::PreProductionTrafficShift,
+        DeploymentStage::PostProductionTrafficShift,
+    ];
+    let ends = [(HookDecision::Rollback, "ROLLBACK_SUCCESSFUL"), (HookDecision::Continue, "SUCCESSFUL")];
+    for (stage, (timeout_action, status)) in stages.into_iter().flat_map(|stage| ends.map(|end| (stage, end))) {
+        let hook = HookSpec { timeout_action, ..pause(stage) };
         let (mut ecs, tasks) = control_plane(Variants::default(), ServiceSpec { hooks: vec![hook], ..blue_green(1) });
         ecs.deploy("jobs", "web").unwrap();
         advance(&mut ecs, 80 * MINUTE);
-        assert_eq!(current(&mut ecs)["status"], status);
-        assert_eq!(events(&mut ecs), ["HOOK_AWAITING_ACTION", "HOOK_TIMED_OUT"]);
+        assert_eq!(current(&mut ecs)["status"], status, "{stage:?}");
+        assert_eq!(events(&mut ecs), ["HOOK_AWAITING_ACTION", "HOOK_TIMED_OUT"], "{stage:?}");
         assert_eq!(ecs.task(&tasks[0]).is_some_and(|task| task.stopping_at.is_none()), status != "SUCCESSFUL");
     }
 }
@@ -381,6 +407,7 @@ fn any_answer_of_a_lambda_hook_without_a_valid_status_rolls_the_deployment_back(
         ecs.hook_was_invoked(&invocation, answer.as_ref());
         advance(&mut ecs, MINUTE);
         assert_eq!(current(&mut ecs)["status"], "ROLLBACK_SUCCESSFUL", "{answer:?}");
+        assert_eq!(events(&mut ecs), ["HOOK_IN_PROGRESS", "HOOK_FAILED"], "{answer:?}");
     }
 }
 

@@ -154,6 +154,7 @@ pub fn shell_quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ecs::deployment_options::FailureThreshold;
     use crate::service::snapshot::fixture;
     use jiff::Timestamp;
 
@@ -181,6 +182,38 @@ mod tests {
                 "enable": true, "healthyPercent": 100, "sourceServiceRevisionCleanup": "DEFERRED"}
         });
         assert_eq!(serde_json::from_str::<Value>(&configuration).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_higher_maximum_percent_changes_nothing_else() {
+        let mut service = service();
+        let threshold = Some(FailureThreshold { kind: "COUNT".to_owned(), value: 7 });
+        service.strategy = DeploymentStrategy::Canary;
+        service.options = DeploymentOptions {
+            circuit_breaker: Some(CircuitBreakerOptions {
+                enable: true,
+                rollback: false,
+                reset_on_healthy_task: Some(false),
+                threshold,
+            }),
+            early_success: Some(EarlySuccess {
+                enable: true,
+                healthy_percent: Some(75),
+                cleanup: Some(RevisionCleanup::Blocking),
+            }),
+            ..DeploymentOptions::default()
+        };
+        let command = set_maximum_percent(&service, 300).unwrap();
+        let (_, configuration) = command.split_once("--deployment-configuration ").unwrap();
+        let expected = json!({
+            "maximumPercent": 300, "minimumHealthyPercent": 100, "strategy": "CANARY",
+            "deploymentCircuitBreaker": {
+                "enable": true, "rollback": false, "resetOnHealthyTask": false,
+                "thresholdConfiguration": {"type": "COUNT", "value": 7}},
+            "earlySuccessCriteria": {
+                "enable": true, "healthyPercent": 75, "sourceServiceRevisionCleanup": "BLOCKING"}
+        });
+        assert_eq!(serde_json::from_str::<Value>(configuration.trim_matches('\'')).unwrap(), expected);
     }
 
     #[test]
