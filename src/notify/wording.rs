@@ -38,6 +38,12 @@ pub(crate) fn span(duration: SignedDuration) -> String {
     }
 }
 
+/// The duration between two moments as [`time`] shows them, without their seconds.
+pub(crate) fn span_between(from: Timestamp, to: Timestamp) -> String {
+    let minute = |at: Timestamp| at.as_second().div_euclid(60);
+    span(SignedDuration::from_mins(minute(to) - minute(from)))
+}
+
 /// A number of things, such as `1 task` or `2 tasks`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
@@ -46,6 +52,13 @@ pub(crate) fn count(number: usize, thing: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_between_two_moments_is_that_of_their_clocks() {
+        let second = |second: i64| Timestamp::from_second(1_767_607_200 + second).unwrap();
+        assert_eq!(span_between(second(62), second(15 * 60 + 1)), "14 min");
+        assert_eq!(span_between(second(59), second(60)), "1 min");
+    }
 
     #[test]
     fn durations_are_written_in_readable_units() {

@@ -110,20 +110,24 @@ fn message_about(what: &Interruption) -> AlertMessage {
 #[test]
 fn a_task_that_must_stop_during_its_jobs_is_described_so() {
     let message = message_about(&spot());
-    assert_eq!(message.subject, "INTERRUPTED transcode (video): a task is stopping during 2 jobs: Spot interruption");
+    assert_eq!(
+        message.subject,
+        "INTERRUPTED transcode (video): a task with 2 running jobs is stopping (Spot interruption)"
+    );
     assert_eq!(
         message.email,
         "\
-INTERRUPTED transcode in cluster video: a task is stopping during 2 jobs: Spot interruption.
-Lasts until: the task stops: on Spot within two minutes, elsewhere within its stopTimeout.
-If you wait: the jobs may still finish in that time. Nothing restarts the others, unless your own
-   queue delivers them again.
-Do first: restart the jobs that did not finish.
+INTERRUPTED transcode in cluster video: a task with 2 running jobs is stopping (Spot interruption).
+Lasts until: the task stops, within two minutes.
+If you wait: the jobs that do not finish by then are lost, unless your own queue redelivers them or
+   a consumer of taskhold's queue for interrupted jobs restarts them.
+Do first: check which jobs one of these queues restarts. When the task has stopped, restart the
+   others that did not finish.
 
 Noticed 2026-01-05 10:30 UTC.
 
 Why: AWS reclaimed its Spot capacity (SpotInterruption).
-ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not prevent such a
+The task was protected until 2026-01-05 12:30 UTC (in 2 h). Protection does not prevent this kind of
    stop.
 
 ECS says:
@@ -131,16 +135,13 @@ ECS says:
 
 The jobs that were running, longest remaining first:
   - \"episode-0417\" attempt 2, labels \"lang: de, title: Episode \\\"417\\\"\",
-     until 2026-01-05 12:30 UTC (in 2 h)
-  - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 min)
+     had declared an end by 12:30 UTC
+  - \"trailer \\\"b\\\"\", had declared an end by 11:00 UTC
 
 Suggested actions, safest first:
-1. Restart those jobs that do not finish before the task stops: nothing else does, unless your own
-   queue redelivers them.
+1. When the task has stopped, restart the jobs that did not finish and that no queue restarts.
 2. See how the task ended; ECS keeps it for about an hour:
    aws ecs describe-tasks --region eu-west-1 --cluster video --tasks 00000000000000000000000000000007
-
-If the function has a queue for interrupted jobs, each job is also a message there.
 
 Status:   aws lambda invoke --region eu-west-1 --function-name taskhold --cli-binary-format \
 raw-in-base64-out --payload '{\"status\":{\"cluster\":\"video\",\"service\":\"transcode\"}}' /dev/stdout
@@ -156,7 +157,7 @@ Sent by:  taskhold, Lambda function taskhold in eu-west-1 (111122223333)
 #[test]
 fn a_protected_task_that_ecs_scaled_in_is_reported_as_a_fault_of_ecs() {
     let message = message_about(&scaled_in());
-    assert_eq!(message.subject, "INTERRUPTED transcode (video): ECS scaled in a protected task during 2 jobs");
+    assert_eq!(message.subject, "INTERRUPTED transcode (video): ECS scaled in a protected task with 2 running jobs");
     says(
         &message.email,
         &[
@@ -165,7 +166,8 @@ fn a_protected_task_that_ecs_scaled_in_is_reported_as_a_fault_of_ecs() {
             "Exit codes: 143 of \"worker\", 0 of \"log\".",
             "ECS scaled in a task whose protection it had confirmed until 2026-01-05 12:30 UTC (in 2 h). ECS",
             "   should not do this: keep this message, and report the stop to AWS.",
-            "1. Restart these jobs: nothing else does, unless your own queue redelivers them. One of them may",
+            "If you wait: the jobs are lost, unless your own queue redelivers them or a consumer of taskhold's",
+            "1. Restart the jobs that no queue restarts. One of them may have finished just before the task",
         ],
     );
     let description = description(&message);
@@ -175,7 +177,7 @@ fn a_protected_task_that_ecs_scaled_in_is_reported_as_a_fault_of_ecs() {
         "{description}"
     );
     let stopping = Interruption { stage: StopStage::Stopping, ..scaled_in() };
-    let subject = "INTERRUPTED transcode (video): ECS is scaling in a protected task during 2 jobs";
+    let subject = "INTERRUPTED transcode (video): ECS is scaling in a protected task with 2 running jobs";
     assert_eq!(message_about(&stopping).subject, subject);
 }
 
@@ -183,11 +185,14 @@ fn a_protected_task_that_ecs_scaled_in_is_reported_as_a_fault_of_ecs() {
 fn a_failed_health_check_is_no_fault_of_ecs_and_neither_is_the_stop_of_an_unprotected_task() {
     let reason = Some("Task failed ELB health checks in (target-group arn:aws:…)".to_owned());
     let unhealthy = message_about(&Interruption { stopped_reason: reason, ..scaled_in() });
-    assert!(unhealthy.email.contains("which does not prevent such a\n   stop."), "{}", unhealthy.email);
+    assert!(unhealthy.email.contains("Protection does not prevent this kind of\n   stop."), "{}", unhealthy.email);
     let unprotected = message_about(&Interruption { protected_until: None, ..scaled_in() });
-    says(&unprotected.email, &["ECS had confirmed no protection for it at that time."]);
+    says(&unprotected.email, &["The task was not protected, as far as taskhold knows."]);
     for message in [unhealthy, unprotected] {
-        assert_eq!(message.subject, "INTERRUPTED transcode (video): a task stopped during 2 jobs: by its service");
+        assert_eq!(
+            message.subject,
+            "INTERRUPTED transcode (video): a task with 2 running jobs stopped (its service stopped it)"
+        );
         assert!(!message.email.contains("should not") && !message.chat.contains("should not"), "{}", message.email);
     }
 }
@@ -195,11 +200,11 @@ fn a_failed_health_check_is_no_fault_of_ecs_and_neither_is_the_stop_of_an_unprot
 #[test]
 fn what_ecs_does_not_say_is_not_made_up() {
     let message = message_about(&forgotten());
-    assert_eq!(message.subject, "INTERRUPTED video: a task stopped during 2 jobs");
+    assert_eq!(message.subject, "INTERRUPTED video: a task with 2 running jobs stopped");
     says(
         &message.email,
         &[
-            "INTERRUPTED in cluster video: a task stopped during 2 jobs.",
+            "INTERRUPTED in cluster video: a task with 2 running jobs stopped.",
             "Why: ECS reports no stopCode.",
             "Service:  not known: ECS no longer reports it",
         ],
@@ -221,6 +226,17 @@ fn what_ecs_does_not_say_is_not_made_up() {
     );
 }
 
+#[test]
+fn a_task_that_stops_has_the_time_that_its_stop_code_says() {
+    for (stop_code, time) in [
+        (Some("TerminationNotice"), "Lasts until: the task stops, within two minutes."),
+        (Some("UserInitiated"), "Lasts until: the task stops, within the stopTimeout of its containers."),
+        (None, "Lasts until: the task stops: on Spot within two minutes, elsewhere within the stopTimeout of its"),
+    ] {
+        says(&message_about(&Interruption { stop_code: stop_code.map(str::to_owned), ..spot() }).email, &[time]);
+    }
+}
+
 fn description(message: &AlertMessage) -> String {
     json(&message.chat)["content"]["description"].as_str().unwrap().to_owned()
 }
@@ -229,26 +245,29 @@ fn description(message: &AlertMessage) -> String {
 fn a_chat_says_the_same_in_short() {
     let chat = json(&message_about(&spot()).chat);
     let content = &chat["content"];
-    assert_eq!(content["title"], "🔴 `transcode` (`video`): a task is stopping during 2 jobs: Spot interruption");
+    assert_eq!(
+        content["title"],
+        "🔴 `transcode` (`video`): a task with 2 running jobs is stopping (Spot interruption)"
+    );
     assert_eq!(
         content["description"],
-        "Lasts until: the task stops: on Spot within two minutes, elsewhere within its stopTimeout.\n\
-         If you wait: the jobs may still finish in that time. Nothing restarts the others, unless your own queue delivers \
-         them again.\n\
-         Do first: restart the jobs that did not finish.\n\
+        "Lasts until: the task stops, within two minutes.\n\
+         If you wait: the jobs that do not finish by then are lost, unless your own queue redelivers them or a consumer \
+         of taskhold's queue for interrupted jobs restarts them.\n\
+         Do first: check which jobs one of these queues restarts. When the task has stopped, restart the others that did \
+         not finish.\n\
          Noticed 2026-01-05 10:30 UTC.\n\
          Why: AWS reclaimed its Spot capacity (`SpotInterruption`).\n\
-         ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not prevent such a stop.\n\
+         The task was protected until 2026-01-05 12:30 UTC (in 2 h). Protection does not prevent this kind of stop.\n\
          ECS says:\n\
          • `Your Spot Task was interrupted.`\n\
          The jobs that were running, longest remaining first:\n\
-         • `episode-0417` attempt 2, labels `lang: de, title: Episode \"417\"`, until 2026-01-05 12:30 UTC (in 2 h)\n\
-         • `trailer \"b\"`, until 2026-01-05 11:00 UTC (in 30 min)\n\
-         If the function has a queue for interrupted jobs, each job is also a message there.\n\
+         • `episode-0417` attempt 2, labels `lang: de, title: Episode \"417\"`, had declared an end by 12:30 UTC\n\
+         • `trailer \"b\"`, had declared an end by 11:00 UTC\n\
          Runbook: `docs/on-call.md#job-interrupted`. Sent by taskhold, Lambda function `taskhold`."
     );
     let steps = content["nextSteps"].as_array().unwrap();
-    assert!(steps[0].as_str().unwrap().starts_with("Restart those jobs that do not finish"), "{steps:?}");
+    assert!(steps[0].as_str().unwrap().starts_with("When the task has stopped, restart the jobs"), "{steps:?}");
     assert_eq!(
         steps[1],
         "See how the task ended; ECS keeps it for about an hour: `aws ecs describe-tasks --region \

@@ -10,6 +10,7 @@ use taskhold::service::diagnosis::Diagnosis;
 use taskhold::service::refused_task::{RefusalCause, RefusedTask};
 use taskhold::service::rollout::Rollout;
 use taskhold::service::rollout_status::RolloutStatus;
+use taskhold::service::suggested_action::SuggestedAction;
 
 /// A task with a job, refused since 10:20.
 fn refused_tasks(number: usize, protected_until: Option<i64>, until: i64) -> RefusedTask {
@@ -54,12 +55,15 @@ fn nothing_moves(alert: Alert) -> Alert {
 #[test]
 fn a_refusal_reads_so() {
     let alert = refused(AlertKind::ProtectionRefused, Transition::Opened);
-    assert_eq!(subject_of(&alert), "REFUSED transcode (video): 2 busy tasks unprotected, ECS may grant in 30 min");
+    assert_eq!(
+        subject_of(&alert),
+        "REFUSED transcode (video): 2 busy tasks unprotected, ECS may protect them in 30 min"
+    );
     let expected = "\
-REFUSED transcode in cluster video: 2 busy tasks unprotected, ECS may grant in 30 min.
-Lasts until: ECS grants the protection, perhaps 2026-01-05 11:00 UTC (in 30 min), when another one
-   ends.
-If you wait: a deployment or scale-in may stop these tasks and interrupt 3 jobs.
+REFUSED transcode in cluster video: 2 busy tasks unprotected, ECS may protect them in 30 min.
+Lasts until: perhaps 2026-01-05 11:00 UTC (in 30 min), when another task's protection ends and ECS
+   may protect these tasks.
+If you wait: the next deployment, a rollback or a scale-in may stop 2 tasks and interrupt 3 jobs.
 Do first: release the task whose jobs have all ended (command below). No job needs the protection.
 
 Since 2026-01-05 10:20 UTC (10 min ago).
@@ -69,8 +73,9 @@ ECS refuses protection while protected tasks block a deployment or scale-in.
 Unprotected, longest remaining job first:
  1. task 0000000000000000000000000000000c of ecs-svc/2222222222222222222
     refused since 2026-01-05 10:20 UTC (10 min ago), for 2 jobs:
-    - \"film-12\" attempt 3, labels \"title: Film \\\"12\\\"\", until 2026-01-05 13:20 UTC (in 2 h 50 min),
-       expected 2026-01-05 12:00 UTC (in 1 h 30 min)
+    - \"film-12\" attempt 3, labels \"title: Film \\\"12\\\"\",
+       expected to end 2026-01-05 12:00 UTC (in 1 h 30 min),
+       at the latest 2026-01-05 13:20 UTC (in 2 h 50 min)
     - \"cut\", until 2026-01-05 10:40 UTC (in 10 min)
  2. task 0000000000000000000000000000000b of ecs-svc/2222222222222222222
     refused since 2026-01-05 10:20 UTC (10 min ago), for 1 job:
@@ -85,11 +90,11 @@ Tasks that block its deployment, longest first:
         &body,
         &[
             "    protected until 2026-01-05 11:30 UTC (in 1 h), foreign: not protected by taskhold",
-            "The first blocking protection ends by 2026-01-05 11:00 UTC (in 30 min), and ECS may grant it then.",
-            "   taskhold retries then, at each reconcile of the service, and whenever it clears protection in it.",
+            "ECS may accept the request at 2026-01-05 11:00 UTC (in 30 min), when the first blocking protection",
+            "   ends. taskhold retries then, at each reconcile, and after each release in this service.",
             "Tasks: 3 desired, min 3, max 6; 6 live, 3 of them protected.",
             "Suggested actions, safest first:",
-            "3. Raise the desired count to 4, above the number of protected tasks, so that ECS grants the refused",
+            "3. Raise the desired count to 4. ECS then accepts the protection, unless Application Auto Scaling",
         ],
     );
     assert!(!body.contains("if the jobs end as expected"), "the rollout's end is not the refusal's:\n{body}");
@@ -103,9 +108,12 @@ fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
         &email_of(&alert),
         &[
             "EXPIRING transcode in cluster video: 2 busy tasks lose protection from 10:47 UTC on.",
+            "Lasts until: ECS renews the protection. If it does not, the first protection ends at 2026-01-05",
+            "   10:47 UTC (in 17 min).",
+            "If you wait: from 10:47 UTC on, the next deployment, a rollback or a scale-in may stop 2 tasks and",
             "About to lose protection, soonest first:",
             " 1. task 0000000000000000000000000000000d of ecs-svc/2222222222222222222",
-            "    protected until 2026-01-05 10:47 UTC (in 17 min), 1 h 13 min too short,",
+            "    protected until 2026-01-05 10:47 UTC (in 17 min), 1 h 13 min before its last job ends,",
             "       refused since 2026-01-05 10:20 UTC (10 min ago), for 1 job:",
             "    - \"film-13\", until 2026-01-05 12:00 UTC (in 1 h 30 min)",
             " 2. task 0000000000000000000000000000000e of ecs-svc/2222222222222222222",
@@ -117,6 +125,33 @@ fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
     assert_eq!(subject_of(&alert), "EXPIRING transcode (video): 1 busy task loses protection at 2026-01-06 00:05 UTC");
     alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(29), 2000)];
     assert_eq!(subject_of(&alert), "EXPIRING transcode (video): 1 busy task loses protection now");
+}
+
+#[test]
+fn an_alert_about_a_protection_that_ends_too_early_does_not_suggest_to_clear_it() {
+    let mut alert = refused(AlertKind::ProtectionExpiring, Transition::Opened);
+    alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(47), 120)];
+    let by_force = |tasks| SuggestedAction::ReleaseByForce { tasks, commands: vec!["aws lambda invoke".to_owned()] };
+    let says_so = |alert: &Alert| (email_of(alert).contains("by force"), chat_of(alert).contains("by force"));
+    alert.diagnosis.suggested_actions = vec![by_force(vec![id(13)])];
+    assert_eq!(says_so(&alert), (false, false));
+    assert_eq!(json(&json_of_alert(&alert))["suggestedActions"][0]["action"], "release-by-force");
+    alert.diagnosis.suggested_actions = vec![by_force(vec![id(1), id(13)])];
+    assert_eq!(says_so(&alert), (true, true));
+    alert.diagnosis.suggested_actions = vec![by_force(vec![id(13)])];
+    alert.kind = AlertKind::DeploymentBlocked;
+    assert_eq!(says_so(&alert), (true, true));
+}
+
+#[test]
+fn a_deployment_in_progress_is_not_said_to_stop_its_own_new_tasks() {
+    let mut alert = refused(AlertKind::ProtectionRefused, Transition::Opened);
+    says(
+        &email_of(&alert),
+        &["If you wait: the next deployment, a rollback or a scale-in may stop 2 tasks and interrupt 3 jobs."],
+    );
+    alert.diagnosis.refused_tasks[0].deployment = Some(OLD.to_owned());
+    says(&email_of(&alert), &["If you wait: a deployment or scale-in may stop 2 tasks and interrupt 3 jobs."]);
 }
 
 /// Two of the blocking tasks are also the tasks whose protection ECS does not renew.
@@ -138,16 +173,16 @@ fn a_task_at_risk_that_also_blocks_is_listed_once_with_the_cost_of_waiting() {
         &[
             "Other tasks that block its deployment, longest first:",
             " 1. task 00000000000000000000000000000001 of ecs-svc/1111111111111111111",
-            "The first blocking protection ends by 2026-01-05 12:30 UTC (in 2 h), and ECS may grant it then.",
-            "1. Wait until 2026-01-05 12:30 UTC (in 2 h). That interrupts the jobs of 2 tasks whose protection",
-            "   ECS does not renew.",
+            "ECS may accept the request at 2026-01-05 12:30 UTC (in 2 h), when the first blocking protection",
+            "1. Wait. ECS may stop 2 tasks and interrupt their jobs from 10:47 UTC on, if it does not renew the",
+            "   protection.",
         ],
     );
     assert_eq!((body.matches("\"film-13\"").count(), body.matches("\"film-1\"").count()), (1, 1), "{body}");
     let chat = json(&chat_of(&alert));
     says(chat["content"]["description"].as_str().unwrap(), &["Other tasks that block its deployment, longest first:"]);
     assert!(
-        chat["content"]["nextSteps"][0].as_str().unwrap().contains("That interrupts the jobs of 2 tasks"),
+        chat["content"]["nextSteps"][0].as_str().unwrap().contains("ECS may stop 2 tasks and interrupt their jobs"),
         "{chat}"
     );
     alert.diagnosis.blocking_tasks.remove(0);
@@ -155,14 +190,14 @@ fn a_task_at_risk_that_also_blocks_is_listed_once_with_the_cost_of_waiting() {
     says(
         &body,
         &[
-            "Nothing else blocks its deployment, which may stop each of them when its protection ends. taskhold",
-            "   retries at each reconcile of the service, and whenever it clears protection in it.",
+            "No other task blocks the deployment. ECS may stop these tasks as soon as their protection ends.",
+            "   taskhold retries at each reconcile, and after each release in this service.",
         ],
     );
     assert!(!body.contains("Other tasks that block"), "{body}");
     // The alert about the blocked deployment warns about it too.
     alert.kind = AlertKind::DeploymentBlocked;
-    assert!(email_of(&alert).contains("That interrupts the jobs of 2 tasks"), "{}", email_of(&alert));
+    assert!(email_of(&alert).contains("ECS may stop 2 tasks and interrupt their jobs"), "{}", email_of(&alert));
 }
 
 #[test]
@@ -174,8 +209,8 @@ fn without_a_rollout_the_text_says_what_aws_names_and_that_no_blocking_task_is_k
             &body,
             &[
                 "Since 2026-01-05 10:20 UTC (10 min ago).",
-                "No protected task blocks it now, so ECS may grant the next request. taskhold retries at each",
-                "   reconcile of the service, and whenever it clears protection in it.",
+                "No protected task blocks it now, so ECS may accept the next request. taskhold retries at each",
+                "   reconcile, and after each release in this service.",
                 "Suggested actions, safest first:",
                 "1. If it lasts: wait until protections end, release tasks that may be stopped, or raise the desired",
                 "   count above the number of protected tasks (now 3 desired, 3 protected).",
@@ -195,7 +230,7 @@ fn a_refusal_that_nothing_is_left_of_but_that_is_not_over_still_reads_well() {
     for (kind, subject) in [
         (
             AlertKind::ProtectionRefused,
-            "REFUSED transcode (video): busy tasks still unprotected, ECS may grant in 30 min",
+            "REFUSED transcode (video): busy tasks still unprotected, ECS may protect them in 30 min",
         ),
         (AlertKind::ProtectionExpiring, "EXPIRING transcode (video): busy tasks lose protection before their jobs end"),
     ] {
@@ -221,18 +256,21 @@ fn a_protection_that_has_ended_is_not_reported_as_good_news() {
 fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
     let chat_about = |kind| json(&chat_of(&refused(kind, Transition::Opened)));
     let chat = chat_about(AlertKind::ProtectionRefused);
-    assert_eq!(chat["content"]["title"], "🔴 `transcode` (`video`): 2 busy tasks unprotected, ECS may grant in 30 min");
+    assert_eq!(
+        chat["content"]["title"],
+        "🔴 `transcode` (`video`): 2 busy tasks unprotected, ECS may protect them in 30 min"
+    );
     says(
         chat["content"]["description"].as_str().unwrap(),
         &[
             "Unprotected, longest remaining job first:",
             "• task `0000000000000000000000000000000c` of `ecs-svc/2222222222222222222`, refused since 2026-01-05 10:20 \
-             UTC (10 min ago), for 2 jobs: `film-12` attempt 3, labels `title: Film \"12\"`, until 2026-01-05 13:20 \
-             UTC (in 2 h 50 min), expected 2026-01-05 12:00 UTC (in 1 h 30 min); `cut`, until 2026-01-05 10:40 UTC (in \
+             UTC (10 min ago), for 2 jobs: `film-12` attempt 3, labels `title: Film \"12\"`, expected to \
+             end 2026-01-05 12:00 UTC (in 1 h 30 min), at the latest 2026-01-05 13:20 UTC (in 2 h 50 min); `cut`, until 2026-01-05 10:40 UTC (in \
              10 min)",
             "Tasks that block its deployment, longest first:",
-            "The first blocking protection ends by 2026-01-05 11:00 UTC (in 30 min), and ECS may grant it then. \
-             taskhold retries then, at each reconcile of the service, and whenever it clears protection in it.",
+            "ECS may accept the request at 2026-01-05 11:00 UTC (in 30 min), when the first blocking protection ends. \
+             taskhold retries then, at each reconcile, and after each release in this service.",
         ],
     );
     assert_eq!(chat["content"]["nextSteps"].as_array().unwrap().len(), 4);
@@ -241,7 +279,7 @@ fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
         chat["content"]["description"].as_str().unwrap(),
         &[
             "• task `0000000000000000000000000000000d` of `ecs-svc/2222222222222222222`, protected until 2026-01-05 10:47 \
-             UTC (in 17 min), 1 h 13 min too short, refused since 2026-01-05 10:20 UTC (10 min ago), for 1 job: \
+             UTC (in 17 min), 1 h 13 min before its last job ends, refused since 2026-01-05 10:20 UTC (10 min ago), for 1 job: \
              `film-13`, until 2026-01-05 12:00 UTC (in 1 h 30 min)",
         ],
     );
@@ -275,7 +313,7 @@ fn long_lists_share_the_room_and_say_how_many_are_omitted() {
     huge.kind = AlertKind::ProtectionRefused;
     says(&email_of(&huge), &["and 4988 more tasks.", "and 4992 more tasks.", "    and 5 more jobs."]);
     let chat = json(&chat_of(&huge));
-    says(chat["content"]["description"].as_str().unwrap(), &["• and 4995 more tasks", "• and 4997 more tasks"]);
+    says(chat["content"]["description"].as_str().unwrap(), &["• and 4998 more tasks", "• and 4999 more tasks"]);
     let document = json(&json_of_alert(&huge));
     for (list, all) in [("refusedTasks", 10_000), ("blockingTasks", 5000)] {
         let shown = document[list].as_array().unwrap().len();
@@ -303,7 +341,7 @@ fn the_jobs_of_blocking_tasks_stand_beside_them() {
         &[
             "    protected until 2026-01-05 11:10 UTC (in 40 min), for 1 job:",
             "    - \"episode\", until 2026-01-05 11:10 UTC (in 40 min)",
-            "The first blocking protection ends by 2026-01-05 11:10 UTC (in 40 min), and ECS may grant it then.",
+            "ECS may accept the request at 2026-01-05 11:10 UTC (in 40 min), when the first blocking protection",
         ],
     );
 }

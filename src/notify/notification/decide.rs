@@ -1,14 +1,16 @@
 //! The content of the first lines of a notification.
 
 use crate::notify::notification::first_lines::FirstLines;
-use crate::notify::notification::outlook::{Likelihood, Outlook, consequence, ends, outlook};
+use crate::notify::notification::outlook::{Likelihood, Outlook, consequence, deployment_ends, ends, outlook};
 use crate::notify::notification::refused;
-use crate::notify::notification::suggested_action::instruction;
+use crate::notify::notification::suggested_action::{instruction, shown};
 use crate::notify::wording::{clock, count, time_from};
 use crate::service::alert::{Alert, AlertKind, OwnAction};
 use crate::service::blocking_task::{BlockingTask, ProtectedFor};
-use crate::service::forecast::ForecastBasis;
+use crate::service::forecast::{Deadline, DeadlineSource, ForecastBasis};
+use crate::service::rollout::Rollout;
 use crate::service::suggested_action::SuggestedAction;
+use crate::service::task_counts::DEPLOYMENTS_MAX;
 use crate::task::interruption::{Interruption, StopStage};
 
 /// The first lines about an open incident of a service.
@@ -18,19 +20,30 @@ pub(crate) fn of_service(alert: &Alert) -> FirstLines {
 
 /// The first lines about a task that stops while its jobs are running.
 pub(crate) fn of_interruption(interruption: &Interruption) -> FirstLines {
-    let (until, waiting) = match interruption.stage {
-        StopStage::Stopped => (
-            "the jobs are restarted. The task has stopped.",
-            "nothing restarts the jobs, unless your own queue delivers them again.",
-        ),
-        StopStage::Stopping => (
-            "the task stops: on Spot within two minutes, elsewhere within its stopTimeout.",
-            "the jobs may still finish in that time. Nothing restarts the others, unless your own queue delivers \
-             them again.",
-        ),
-    };
-    let first = "restart the jobs that did not finish.".to_owned();
-    FirstLines { until: until.to_owned(), waiting: waiting.to_owned(), first }
+    let unless = "unless your own queue redelivers them or a consumer of taskhold's queue for interrupted jobs \
+                  restarts them.";
+    let check = "check which jobs one of these queues restarts.";
+    match interruption.stage {
+        StopStage::Stopped => FirstLines {
+            until: "the jobs are restarted. The task has stopped.".to_owned(),
+            waiting: format!("the jobs are lost, {unless}"),
+            first: format!("{check} Restart the others."),
+        },
+        StopStage::Stopping => FirstLines {
+            until: time_to_stop(interruption.stop_code.as_deref()).to_owned(),
+            waiting: format!("the jobs that do not finish by then are lost, {unless}"),
+            first: format!("{check} When the task has stopped, restart the others that did not finish."),
+        },
+    }
+}
+
+/// How long a task takes to stop (aws-facts "EventBridge": the notice of Spot often has no `stopCode`).
+fn time_to_stop(stop_code: Option<&str>) -> &'static str {
+    match stop_code {
+        Some("SpotInterruption" | "TerminationNotice") => "the task stops, within two minutes.",
+        Some(_) => "the task stops, within the stopTimeout of its containers.",
+        None => "the task stops: on Spot within two minutes, elsewhere within the stopTimeout of its containers.",
+    }
 }
 
 fn until(alert: &Alert) -> String {
@@ -38,16 +51,25 @@ fn until(alert: &Alert) -> String {
     match alert.kind {
         AlertKind::DeploymentBlocked | AlertKind::ScaleInBlocked | AlertKind::DeploymentAtRisk => ends(alert),
         AlertKind::ProtectionRefused => match refused::grantable_from(alert) {
-            Some(first) => {
-                format!("ECS grants the protection, perhaps {}, when another one ends.", time_from(first, alert.at))
-            }
-            None => "ECS grants the protection, or the jobs finish.".to_owned(),
+            Some(first) => format!(
+                "perhaps {}, when another task's protection ends and ECS may protect {}.",
+                time_from(first, alert.at),
+                refused::these_tasks(alert)
+            ),
+            None => "ECS accepts the protection, or the jobs finish.".to_owned(),
         },
         AlertKind::ProtectionExpiring => match refused::tasks(alert).first().and_then(|first| first.protected_until) {
-            Some(until) => format!("{}, when the first protection ends.", time_from(until, alert.at)),
+            Some(until) => {
+                let protection = if refused::tasks(alert).len() == 1 { "the" } else { "the first" };
+                let until = time_from(until, alert.at);
+                format!("ECS renews the protection. If it does not, {protection} protection ends at {until}.")
+            }
             None => "ECS renews the protection, or the jobs finish.".to_owned(),
         },
-        AlertKind::TooManyDeployments => "one of the deployments ends.".to_owned(),
+        AlertKind::TooManyDeployments => match deployment_ends(alert).first() {
+            Some(first) => format!("the first of the deployments ends, by {}.", time_from(*first, alert.at)),
+            None => "one of the deployments ends.".to_owned(),
+        },
         AlertKind::OrphanedProtection => match diagnosis.blocking_tasks.iter().map(|task| task.protected_until).max() {
             Some(until) => format!("{}, when the last protection ends.", time_from(until, alert.at)),
             None => "the protections end.".to_owned(),
@@ -68,24 +90,51 @@ fn waiting(alert: &Alert) -> String {
             format!("{}{unprotected}", consequence(alert))
         }
         AlertKind::ProtectionRefused => {
-            format!("a deployment or scale-in may stop these tasks and interrupt {}.", jobs_at_stake(alert))
+            format!("{} may stop {}.", stopper(alert), tasks_at_stake(alert))
         }
         AlertKind::ProtectionExpiring => {
-            format!(
-                "from then on, a deployment or scale-in may stop these tasks and interrupt {}.",
-                jobs_at_stake(alert)
-            )
+            let (stopper, tasks) = (stopper(alert), tasks_at_stake(alert));
+            match refused::tasks(alert).first().and_then(|first| first.protected_until) {
+                Some(until) => format!("from {} on, {stopper} may stop {tasks}.", clock(until, alert.at)),
+                None => format!("after the end of the protection, {stopper} may stop {tasks}."),
+            }
         }
-        AlertKind::TooManyDeployments => "ECS refuses a sixth deployment of the service.".to_owned(),
+        AlertKind::TooManyDeployments => room_for_deployments(alert),
         AlertKind::OrphanedProtection => "the next deployment or scale-in waits for these tasks.".to_owned(),
         AlertKind::JobInterrupted => "nothing restarts the jobs.".to_owned(),
     }
 }
 
-fn jobs_at_stake(alert: &Alert) -> String {
-    match refused::tasks(alert).iter().map(|task| task.jobs.len()).sum() {
-        0 => "their jobs".to_owned(),
-        jobs => count(jobs, "job"),
+/// What may stop the refused tasks: a deployment in progress does not stop its own new tasks.
+fn stopper(alert: &Alert) -> &'static str {
+    let newest = match &alert.diagnosis.rollout {
+        Rollout::Deployment { id, .. } => Some(id.as_str()),
+        Rollout::None | Rollout::CleanUp { .. } | Rollout::TaskSet { .. } | Rollout::ScaleIn { .. } => None,
+    };
+    let tasks = refused::tasks(alert);
+    let are_new = !tasks.is_empty() && tasks.iter().all(|task| task.deployment.as_deref() == newest);
+    match newest.is_some() && are_new {
+        true => "the next deployment, a rollback or a scale-in",
+        false => "a deployment or scale-in",
+    }
+}
+
+/// The refused tasks and their jobs, after a verb.
+fn tasks_at_stake(alert: &Alert) -> String {
+    let tasks = refused::tasks(alert);
+    match tasks.iter().map(|task| task.jobs.len()).sum() {
+        0 => "these tasks and interrupt their jobs".to_owned(),
+        jobs => format!("{} and interrupt {}", count(tasks.len(), "task"), count(jobs, "job")),
+    }
+}
+
+/// Whether ECS accepts further deployments.
+fn room_for_deployments(alert: &Alert) -> String {
+    let deployments = usize::try_from(alert.diagnosis.task_counts.deployments).unwrap_or(usize::MAX);
+    match DEPLOYMENTS_MAX.saturating_sub(deployments) {
+        0 => "ECS refuses another deployment of the service.".to_owned(),
+        1 => "nothing fails. 1 more deployment fits. ECS refuses any beyond that.".to_owned(),
+        many => format!("nothing fails. {many} more deployments fit. ECS refuses any beyond that."),
     }
 }
 
@@ -115,18 +164,22 @@ fn first(alert: &Alert) -> String {
     match (alert.kind, outlook(alert)) {
         (AlertKind::DeploymentBlocked | AlertKind::DeploymentAtRisk, outlook) => of_rollout(alert, outlook, act_or),
         (AlertKind::ScaleInBlocked, _) => match diagnosis.blocking_tasks.iter().any(is_foreign) {
-            true => "ask the owner of the foreign protection whether it is still needed.".to_owned(),
-            false => "check whether the jobs hang: they have run longer than expected.".to_owned(),
+            true => ASK_THE_OWNER.to_owned(),
+            false => "check whether the jobs make progress: they have run well past the end that was first expected."
+                .to_owned(),
         },
         (AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring, _) => match refused::by_ecs(alert) {
             0 => "let jobs of these tasks finish, or send new jobs to other tasks.".to_owned(),
             _ => act_or("tell the owner of the jobs. taskhold retries automatically."),
         },
-        (AlertKind::TooManyDeployments, _) => "do not start another deployment of the service.".to_owned(),
+        (AlertKind::TooManyDeployments, _) => "pause the pipeline that deploys this service.".to_owned(),
         (AlertKind::OrphanedProtection, _) => "release the tasks that the status command lists as idle.".to_owned(),
         (AlertKind::JobInterrupted, _) => "restart the jobs.".to_owned(),
     }
 }
+
+const ASK_THE_OWNER: &str =
+    "ask the owner of the worker whether it still needs the protection: taskhold did not set it.";
 
 fn is_foreign(task: &BlockingTask) -> bool {
     task.protected_for == ProtectedFor::Foreign
@@ -145,19 +198,72 @@ fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) 
         return act_or("nothing. The block ends by itself.");
     };
     let check_again = clock(forecast.by_jobs, alert.at);
+    let deadline = alert.diagnosis.deadline;
+    let source = deadline.map(|deadline| deadline.source);
     match outlook {
-        Outlook::Late { likelihood: Likelihood::Declared | Likelihood::Probable, .. } | Outlook::Passed => {
-            act_or("choose between the deadline and the jobs: no action below saves both. See the runbook.")
-        }
-        Outlook::Open | Outlook::InTime { .. } if forecast.is_open_ended() => {
-            "stop the old tasks from taking new jobs. A worker can ask taskhold-run before a job: GET /v1/admission."
+        Outlook::Late { likelihood: Likelihood::Declared | Likelihood::Probable, .. } | Outlook::Passed
+            if source == Some(DeadlineSource::CleanUp) =>
+        {
+            "ask the owner of the worker to stop the old tasks from taking new jobs, and restart their jobs on other \
+             tasks."
                 .to_owned()
         }
+        Outlook::Late { likelihood: Likelihood::Declared | Likelihood::Probable, .. } => {
+            act_or(&deadline.map_or_else(String::new, |deadline| choice(alert, deadline)))
+        }
+        Outlook::Passed if source == Some(DeadlineSource::CloudFormation) => missed(source).to_owned(),
+        Outlook::Passed => act_or(missed(source)),
+        Outlook::Open | Outlook::InTime { .. } if forecast.is_open_ended() => {
+            "ask the owner of the worker to stop the old tasks from taking new jobs.".to_owned()
+        }
+        Outlook::Late { .. } if alert.diagnosis.blocking_tasks.iter().all(is_foreign) => ASK_THE_OWNER.to_owned(),
         Outlook::Late { .. } if forecast.basis == ForecastBasis::Maximum => {
             "find out when the jobs end: their workers report no expected end.".to_owned()
         }
         Outlook::Late { .. } => format!("nothing yet. Check again at {check_again}."),
         Outlook::InTime { late_at_the_latest: Some(_), .. } => format!("nothing. Check again at {check_again}."),
         Outlook::Open | Outlook::InTime { .. } => "nothing. The block ends by itself.".to_owned(),
+    }
+}
+
+/// The choice between the deadline and the jobs, if no action saves both.
+fn choice(alert: &Alert, deadline: Deadline) -> String {
+    let at = clock(deadline.at, alert.at);
+    let miss = match deadline.source {
+        DeadlineSource::CloudFormation => "let CloudFormation roll back (the jobs keep running)",
+        DeadlineSource::LifecycleStage => "let ECS end the lifecycle stage (the jobs keep running)",
+        DeadlineSource::CleanUp => "let the clean-up end (the jobs keep running)",
+        DeadlineSource::Tag | DeadlineSource::Setting => {
+            "let the deployment tool give up, if it does then (the jobs keep running)"
+        }
+    };
+    let by_force = shown(alert).into_iter().zip(1..).find_map(|(action, number)| match action {
+        SuggestedAction::ReleaseByForce { tasks, .. } => Some((tasks, number)),
+        _ => None,
+    });
+    let Some((tasks, number)) = by_force else {
+        return format!("decide before {at}: {miss}, or interrupt the jobs. See the runbook.");
+    };
+    let released = |task: &&BlockingTask| tasks.contains(&task.task);
+    let jobs = alert.diagnosis.blocking_tasks.iter().filter(released).map(|task| task.jobs().len()).sum();
+    let cost = if jobs == 0 { "its work".to_owned() } else { count(jobs, "job") };
+    let tasks = if tasks.len() == 1 { "the task" } else { "the tasks" };
+    format!("decide before {at}: {miss}, or release {tasks} by force (action {number} below, interrupts {cost}).")
+}
+
+/// What to do after the deadline.
+fn missed(source: Option<DeadlineSource>) -> &'static str {
+    match source {
+        Some(DeadlineSource::CloudFormation) => {
+            "check whether CloudFormation is rolling back. If it is, let the jobs finish: releasing their tasks no \
+             longer saves the update."
+        }
+        Some(DeadlineSource::LifecycleStage) => {
+            "check whether ECS has ended the lifecycle stage. If it has, let the jobs finish: releasing their \
+             tasks no longer saves the deployment."
+        }
+        Some(DeadlineSource::CleanUp | DeadlineSource::Tag | DeadlineSource::Setting) | None => {
+            "check whether your deployment tool has given up. If it has, let the jobs finish."
+        }
     }
 }

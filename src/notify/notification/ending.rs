@@ -2,9 +2,11 @@
 
 use crate::notify::notification::Text;
 use crate::notify::notification::outlook::{Outlook, outlook};
-use crate::notify::wording::{clock, count, span, time, time_from};
+use crate::notify::wording::{clock, count, span, span_between, time, time_from};
 use crate::service::alert::{Alert, AlertKind, OwnAction};
+use crate::service::forecast::DeadlineSource;
 use crate::service::resolution::{Resolution, RolloutEnd, TaskEnd, TaskFate};
+use crate::service::rollout::CLEAN_UP_MAX;
 use crate::task::job::JobKey;
 use jiff::Timestamp;
 
@@ -13,19 +15,35 @@ const JOBS_MAX: usize = 3;
 
 /// The end of a problem of the rollout, in ASCII and at most about 65 characters.
 pub(crate) fn of_rollout(alert: &Alert) -> String {
-    let Some(end) = &alert.resolution else { return "protected tasks no longer block it".to_owned() };
+    // Incidents of both kinds may be over at the same time.
+    let (deployment, over) = match alert.kind {
+        AlertKind::DeploymentAtRisk => ("deployment at risk", "protected tasks no longer put its deployment at risk"),
+        _ => ("blocked deployment", "protected tasks no longer block its deployment"),
+    };
+    let Some(end) = &alert.resolution else { return over.to_owned() };
     let punctuality = end.deadline.map(|deadline| punctuality(end, deadline));
     match (end.rollout, punctuality) {
-        (RolloutEnd::ServiceDeleted, _) => "the service was deleted".to_owned(),
-        (RolloutEnd::Failed, _) => "its deployment failed".to_owned(),
-        (RolloutEnd::Replaced, _) => "another deployment took its place".to_owned(),
+        (RolloutEnd::ServiceDeleted, _) => format!("the service was deleted with its {deployment}"),
+        (RolloutEnd::Failed, _) => format!("its {deployment} failed"),
+        (RolloutEnd::Replaced, _) => format!("another deployment replaced its {deployment}"),
         (RolloutEnd::GoesOn, _) if alert.kind == AlertKind::DeploymentAtRisk && is_expected_in_time(alert) => {
             "its deployment is again expected to end in time".to_owned()
         }
-        (RolloutEnd::Finished, Some(when)) => format!("its deployment finished {when}"),
+        (RolloutEnd::Finished, Some(when)) if was_clean_up(alert) => format!("its old tasks are gone, {when}"),
+        (RolloutEnd::Finished, Some(when)) => format!("its {deployment} finished {when}"),
+        (RolloutEnd::GoesOn, Some(when)) if alert.kind == AlertKind::DeploymentAtRisk => {
+            format!("its {deployment} was unblocked {when}")
+        }
         (RolloutEnd::GoesOn, Some(when)) => format!("its deployment was unblocked {when}"),
-        (RolloutEnd::Finished | RolloutEnd::GoesOn, None) => "protected tasks no longer block it".to_owned(),
+        (RolloutEnd::Finished | RolloutEnd::GoesOn, None) => over.to_owned(),
     }
+}
+
+/// Whether the incident was about the clean-up after a deployment: only ECS gives as long as that.
+fn was_clean_up(alert: &Alert) -> bool {
+    let deadline = alert.resolution.as_ref().and_then(|end| end.deadline);
+    let is_at_risk = alert.kind == AlertKind::DeploymentAtRisk;
+    is_at_risk && deadline.is_some_and(|deadline| deadline.duration_since(alert.since) >= CLEAN_UP_MAX)
 }
 
 /// Whether the deployment still waits for protected tasks, but no longer for too long.
@@ -45,10 +63,13 @@ pub(crate) fn of_refusal(alert: &Alert) -> Option<String> {
     let stopped: Vec<(&[JobKey], Option<Timestamp>)> = tasks.iter().filter_map(stopped).collect();
     if let Some((_, ended)) = stopped.first() {
         let jobs = count(stopped.iter().map(|(jobs, _)| jobs.len()).sum(), "job");
-        let tasks = count(stopped.len(), "task");
+        let stopped = match stopped.len() {
+            1 => format!("1 task was stopped with {jobs} running"),
+            many => format!("{many} tasks were stopped with {jobs} running"),
+        };
         return Some(match ended.map(|ended| clock(ended, alert.at)) {
-            Some(ended) => format!("protection ended at {ended}, {tasks} stopped during {jobs}"),
-            None => format!("{tasks} stopped during {jobs}"),
+            Some(ended) => format!("protection ended at {ended}, {stopped}"),
+            None => format!("no longer refused: {stopped}"),
         });
     }
     let all = |is: fn(&TaskFate) -> bool| !tasks.is_empty() && tasks.iter().all(|end| is(&end.fate));
@@ -73,12 +94,12 @@ fn stopped(end: &TaskEnd) -> Option<(&[JobKey], Option<Timestamp>)> {
 /// How long the incident lasted, what became of the rollout, and what remains to be done.
 pub(crate) fn summary(alert: &Alert) -> Vec<String> {
     let at = alert.resolution.as_ref().map_or(alert.at, |end| end.at);
-    let lasted = span(at.duration_since(alert.since));
-    let mut summary = vec![format!("It lasted {lasted}: from {} to {}.", time(alert.since), time(at))];
+    let lasted = span_between(alert.since, at);
+    let mut summary = vec![format!("{} for {lasted}: from {} to {}.", state(alert), time(alert.since), time(at))];
     let is_of_rollout = alert.kind.is_about_a_deployment();
     if let Some(end) = alert.resolution.as_ref().filter(|_| is_of_rollout) {
         summary.extend(end.deadline.map(|deadline| format!("The deadline was {}.", time(deadline))));
-        summary.extend(left_to_do(end.rollout).map(str::to_owned));
+        summary.extend(left_to_do(alert, end).map(str::to_owned));
     }
     if let OwnAction::RaisedDesiredCount { from, to } = alert.own_action {
         summary.push(format!("taskhold sets the desired count from {to} back to {from} when the service is steady."));
@@ -86,8 +107,32 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
     summary
 }
 
-fn left_to_do(rollout: RolloutEnd) -> Option<&'static str> {
-    match rollout {
+/// The problem that is over, before its duration.
+fn state(alert: &Alert) -> &'static str {
+    match alert.kind {
+        AlertKind::DeploymentBlocked => "The deployment was blocked",
+        AlertKind::DeploymentAtRisk if was_clean_up(alert) => "The clean-up went on",
+        AlertKind::DeploymentAtRisk => "The deployment was at risk",
+        AlertKind::ScaleInBlocked => "The scale-in was blocked",
+        AlertKind::ProtectionRefused => "Busy tasks were refused protection",
+        AlertKind::ProtectionExpiring => "Busy tasks were refused a renewal",
+        AlertKind::TooManyDeployments => "The limit was close",
+        AlertKind::OrphanedProtection => "Idle tasks were protected",
+        // It never resolves.
+        AlertKind::JobInterrupted => "It lasted",
+    }
+}
+
+fn left_to_do(alert: &Alert, end: &Resolution) -> Option<&'static str> {
+    let is_late = end.deadline.is_some_and(|deadline| end.at > deadline);
+    let source = alert.diagnosis.deadline.map(|deadline| deadline.source);
+    match end.rollout {
+        RolloutEnd::GoesOn if is_late && source == Some(DeadlineSource::CloudFormation) => {
+            Some("CloudFormation may have rolled back meanwhile. Check which revision is being deployed.")
+        }
+        RolloutEnd::GoesOn if is_late => {
+            Some("Your deployment tool may have given up meanwhile. Check which revision is being deployed.")
+        }
         RolloutEnd::GoesOn => Some("The deployment is still in progress. Check that it finishes."),
         RolloutEnd::Replaced => Some("ECS rolled it back, or a newer deployment superseded it. Check which."),
         RolloutEnd::Failed => Some("Its old tasks keep running. Find out why it failed before you deploy again."),

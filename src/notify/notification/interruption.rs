@@ -5,7 +5,7 @@ use crate::ecs::arn::Task;
 use crate::ecs::service::ServiceArn;
 use crate::notify::notification::decide;
 use crate::notify::notification::problem::status;
-use crate::notify::notification::tasks::job;
+use crate::notify::notification::tasks::interrupted_job;
 use crate::notify::notification::{
     Action, List, ListKind, Notification, Section, Severity, Source, Text, common_facts,
 };
@@ -46,9 +46,7 @@ impl<'a> From<&'a InterruptedTask> for Notification<'a> {
             summary: vec![format!("Noticed {}.", time(interruption.at))],
             sections: sections(interruption),
             actions: actions(interrupted),
-            notes: vec![Section::Lines(vec![
-                "If the function has a queue for interrupted jobs, each job is also a message there.".into(),
-            ])],
+            notes: Vec::new(),
             resources: service.iter().map(ToString::to_string).chain([task.to_string()]).collect(),
             service,
             facts,
@@ -77,13 +75,13 @@ pub(crate) fn jobs(interruption: &Interruption) -> Vec<JobSnapshot> {
 
 /// What happened, in ASCII and at most about 60 characters.
 fn problem(interruption: &Interruption) -> String {
-    let jobs = count(interruption.jobs.len(), "job");
-    let cause = cause(interruption).map_or(String::new(), |cause| format!(": {}", cause.short));
+    let jobs = count(interruption.jobs.len(), "running job");
+    let cause = cause(interruption).map_or(String::new(), |cause| format!(" ({})", cause.short));
     match (was_scaled_in_although_protected(interruption), interruption.stage) {
-        (true, StopStage::Stopped) => format!("ECS scaled in a protected task during {jobs}"),
-        (true, StopStage::Stopping) => format!("ECS is scaling in a protected task during {jobs}"),
-        (false, StopStage::Stopped) => format!("a task stopped during {jobs}{cause}"),
-        (false, StopStage::Stopping) => format!("a task is stopping during {jobs}{cause}"),
+        (true, StopStage::Stopped) => format!("ECS scaled in a protected task with {jobs}"),
+        (true, StopStage::Stopping) => format!("ECS is scaling in a protected task with {jobs}"),
+        (false, StopStage::Stopped) => format!("a task with {jobs} stopped{cause}"),
+        (false, StopStage::Stopping) => format!("a task with {jobs} is stopping{cause}"),
     }
 }
 
@@ -95,7 +93,7 @@ fn sections(interruption: &Interruption) -> Vec<Section> {
         List::section(ListKind::StoppedReason, "ECS says:", 1, items)
     }));
     let jobs = jobs(interruption);
-    let items = jobs.iter().map(|one| job(one, interruption.at));
+    let items = jobs.iter().map(|one| interrupted_job(one, interruption.at));
     let heading = "The jobs that were running, longest remaining first:";
     sections.push(List::section(ListKind::Jobs, heading, jobs.len(), items));
     sections
@@ -137,7 +135,8 @@ fn protection(interruption: &Interruption) -> String {
             .to_owned();
     }
     let Some(until) = interruption.protected_until.map(|until| time_from(until, interruption.at)) else {
-        return "ECS had confirmed no protection for it at that time.".to_owned();
+        // Protection that another writer set may be unknown.
+        return "The task was not protected, as far as taskhold knows.".to_owned();
     };
     if was_scaled_in_although_protected(interruption) {
         return format!(
@@ -152,7 +151,7 @@ fn protection(interruption: &Interruption) -> String {
         Some(_) if may_have_lost_protection(interruption) => format!(
             "ECS had confirmed its protection until {until}. taskhold does not know whether the task still had it."
         ),
-        Some(_) => format!("ECS had confirmed its protection until {until}, which does not prevent such a stop."),
+        Some(_) => format!("The task was protected until {until}. Protection does not prevent this kind of stop."),
         None => format!("ECS had confirmed its protection until {until}."),
     }
 }
@@ -178,12 +177,10 @@ fn failed_a_health_check(interruption: &Interruption) -> bool {
 fn actions(interrupted: &InterruptedTask) -> Vec<Action> {
     let restart = match interrupted.interruption.stage {
         StopStage::Stopped => {
-            "Restart these jobs: nothing else does, unless your own queue redelivers them. One of them may have \
-             finished just before the task stopped."
+            "Restart the jobs that no queue restarts. One of them may have finished just before the task stopped."
         }
         StopStage::Stopping => {
-            "Restart those jobs that do not finish before the task stops: nothing else does, unless your own queue \
-             redelivers them."
+            "When the task has stopped, restart the jobs that did not finish and that no queue restarts."
         }
     };
     let Task { cluster, id } = &interrupted.task;
@@ -215,7 +212,7 @@ fn cause(interruption: &Interruption) -> Option<Cause> {
         }
         "InfrastructureHealth" => cause("unhealthy host", "its host was unhealthy"),
         "ServiceSchedulerInitiated" => cause(
-            "by its service",
+            "its service stopped it",
             "the scheduler of its service stopped it, for a scale-in, a deployment or a failed health check",
         ),
         "SpotInterruption" => cause("Spot interruption", "AWS reclaimed its Spot capacity"),
@@ -224,7 +221,7 @@ fn cause(interruption: &Interruption) -> Option<Cause> {
             "termination notice",
             "its host is about to be terminated, for example Spot capacity that AWS reclaims",
         ),
-        "UserInitiated" => cause("by StopTask", "a call to StopTask stopped it"),
+        "UserInitiated" => cause("a call to StopTask", "a call to StopTask stopped it"),
         _ => None,
     }
 }

@@ -5,6 +5,7 @@ use crate::notify::wording::{clock, span, time_from};
 use crate::service::alert::{Alert, AlertKind};
 use crate::service::forecast::{Deadline, DeadlineSource, ForecastBasis};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 /// Whether a rollout will meet its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,14 +79,44 @@ pub(crate) fn ends(alert: &Alert) -> String {
             forecast.jobs_started,
             rollout(&alert.diagnosis.rollout)
         ),
-        (ForecastBasis::Maximum, _) => format!("{by_expiry} at the latest. The workers reported no expected end."),
+        (ForecastBasis::Maximum, _) => {
+            let of_another =
+                if ends_by_another_task(alert) { ", when another protected task can stop instead" } else { "" };
+            let reported = if has_jobs(alert) { " The workers reported no expected end." } else { "" };
+            format!("{by_expiry} at the latest{of_another}.{reported}")
+        }
         _ if by_jobs == by_expiry => format!("{by_expiry} at the latest, when the last protection ends."),
-        (ForecastBasis::Learned, Some(risk)) => format!(
-            "{by_jobs} by the median of earlier jobs, unlikely after {}, {by_expiry} at the latest.",
-            clock(risk, alert.at)
-        ),
+        (ForecastBasis::Learned, Some(risk)) => {
+            let [by_risk, expected] = [risk, forecast.by_jobs].map(|end| clock(end, alert.at));
+            let risked = if by_risk == expected { String::new() } else { format!(" 9 in 10 end by {by_risk};") };
+            format!("probably {by_jobs}, the median of earlier jobs;{risked} {by_expiry} at the latest.")
+        }
         _ => format!("{by_jobs} if the jobs end as expected, {by_expiry} at the latest."),
     }
+}
+
+/// Whether the end of a scale-in is that of a protected task that it does not list: ECS may stop either.
+fn ends_by_another_task(alert: &Alert) -> bool {
+    let Some(forecast) = alert.diagnosis.forecast else { return false };
+    let is_listed = alert.diagnosis.blocking_tasks.iter().any(|task| task.protected_until == forecast.by_expiry);
+    alert.kind == AlertKind::ScaleInBlocked && forecast.by_expiry > alert.at && !is_listed
+}
+
+/// Whether a blocking task has jobs.
+fn has_jobs(alert: &Alert) -> bool {
+    alert.diagnosis.blocking_tasks.iter().any(|task| !task.jobs().is_empty())
+}
+
+/// When each deployment with blocking tasks ends at the latest, in order: ECS ends it when its last task stops.
+pub(crate) fn deployment_ends(alert: &Alert) -> Vec<Timestamp> {
+    let mut ends = BTreeMap::new();
+    for task in &alert.diagnosis.blocking_tasks {
+        let end = ends.entry(task.deployment.as_deref()).or_insert(task.protected_until);
+        *end = task.protected_until.max(*end);
+    }
+    let mut ends: Vec<Timestamp> = ends.into_values().collect();
+    ends.sort();
+    ends
 }
 
 /// What happens to the rollout without any action.
@@ -97,24 +128,42 @@ pub(crate) fn consequence(alert: &Alert) -> String {
     match outlook(alert) {
         Outlook::Open => format!("the deadline is {at}. {}", after(deadline)),
         Outlook::InTime { to_spare, late_at_the_latest: None } => {
-            format!("nothing fails: the deadline is {at}, with {} to spare.", span(to_spare))
+            format!("nothing fails. The deadline is {at}, with {} to spare.", span(to_spare))
         }
         Outlook::InTime { to_spare, late_at_the_latest: Some(late) } => format!(
-            "nothing fails if the jobs end as expected: the deadline is {at}, with {} to spare. If they run to \
+            "nothing fails if the jobs end as expected. The deadline is {at}, with {} to spare. If they run to \
              their latest end, it is missed by {}. {}",
             span(to_spare),
             span(late),
             after(deadline)
         ),
         Outlook::Late { by, likelihood } => {
-            let missed = match likelihood {
-                Likelihood::Declared => "is missed by",
-                Likelihood::Probable => "is probably missed by",
-                Likelihood::Possible => "may be missed by",
+            let ends = match likelihood {
+                Likelihood::Declared => "The jobs end",
+                Likelihood::Probable => "The jobs probably end",
+                Likelihood::Possible if has_jobs(alert) => "The jobs may end",
+                Likelihood::Possible => "The protection may end",
             };
-            format!("the deadline, {at}, {missed} {}. {}", span(by), after(deadline))
+            format!("at {at}, {}. {ends} {} later.", at_the_deadline(deadline, likelihood), span(by))
         }
         Outlook::Passed => format!("the deadline, {at}, has passed. {}", passed(deadline)),
+    }
+}
+
+/// What happens at a deadline that is missed.
+fn at_the_deadline(deadline: Deadline, likelihood: Likelihood) -> &'static str {
+    use Likelihood::{Declared, Possible, Probable};
+    match (deadline.source, likelihood) {
+        (DeadlineSource::CloudFormation, Declared) => "CloudFormation fails the update and rolls it back",
+        (DeadlineSource::CloudFormation, Probable) => "CloudFormation probably fails the update and rolls it back",
+        (DeadlineSource::CloudFormation, Possible) => "CloudFormation may fail the update and roll it back",
+        (DeadlineSource::LifecycleStage, Declared) => "ECS ends the lifecycle stage, after its 24 hours",
+        (DeadlineSource::LifecycleStage, Probable) => "ECS probably ends the lifecycle stage, after its 24 hours",
+        (DeadlineSource::LifecycleStage, Possible) => "ECS may end the lifecycle stage, after its 24 hours",
+        (DeadlineSource::CleanUp, _) => {
+            "the clean-up ends, and AWS does not document what ECS then does with the old tasks"
+        }
+        (DeadlineSource::Tag | DeadlineSource::Setting, _) => "the deployment tool may give up",
     }
 }
 
@@ -131,25 +180,30 @@ fn after(deadline: Deadline) -> &'static str {
 /// What has happened since the deadline.
 fn passed(deadline: Deadline) -> &'static str {
     match deadline.source {
-        DeadlineSource::CloudFormation => "CloudFormation fails the update and rolls it back.",
-        DeadlineSource::LifecycleStage => "ECS ends the lifecycle stage.",
+        DeadlineSource::CloudFormation => "CloudFormation is failing the update and rolling it back.",
+        DeadlineSource::LifecycleStage => "ECS is ending the lifecycle stage.",
         DeadlineSource::CleanUp => "AWS does not document what ECS now does with the old tasks.",
         DeadlineSource::Tag | DeadlineSource::Setting => "The deployment tool may have given up.",
     }
 }
 
-/// A deadline that is missed, for a subject: `CloudFormation rolls back in 36 min, tasks need 59 min`.
-pub(crate) fn late(deadline: Deadline, by: SignedDuration, likelihood: Likelihood, now: Timestamp) -> String {
-    let left = deadline.at.duration_since(now);
+/// The time until a deadline, for a subject: `CloudFormation rolls back in 36 min`.
+pub(crate) fn left(deadline: Deadline, now: Timestamp) -> String {
     let what = match deadline.source {
         DeadlineSource::CloudFormation => "CloudFormation rolls back",
         DeadlineSource::LifecycleStage => "ECS ends its stage",
         DeadlineSource::CleanUp => "clean-up ends",
         DeadlineSource::Tag | DeadlineSource::Setting => "deadline",
     };
+    format!("{what} in {}", span(deadline.at.duration_since(now)))
+}
+
+/// The time that the tasks need if they miss a deadline, for a subject: `tasks need 59 min`.
+pub(crate) fn needed(deadline: Deadline, by: SignedDuration, likelihood: Likelihood, now: Timestamp) -> String {
     let need = match likelihood {
         Likelihood::Declared => "need",
-        Likelihood::Probable | Likelihood::Possible => "may need",
+        Likelihood::Probable => "probably need",
+        Likelihood::Possible => "may need",
     };
-    format!("{what} in {}, tasks {need} {}", span(left), span(left.saturating_add(by)))
+    format!("tasks {need} {}", span(deadline.at.duration_since(now).saturating_add(by)))
 }

@@ -2,11 +2,12 @@
 
 use crate::notify::notification::Severity;
 use crate::notify::notification::ending;
-use crate::notify::notification::outlook::{Outlook, late, outlook};
+use crate::notify::notification::outlook::{Outlook, left, needed, outlook};
 use crate::notify::notification::refused;
 use crate::notify::notification::rollout::{deadline_source, pause, rollout};
 use crate::notify::wording::{span, time_from};
 use crate::service::alert::{Alert, AlertKind, Transition};
+use crate::service::blocking_task::ProtectedFor;
 use crate::service::forecast::ForecastBasis;
 use crate::service::task_counts::DEPLOYMENTS_MAX;
 
@@ -47,12 +48,12 @@ pub(crate) fn problem(alert: &Alert) -> String {
     let deployments = format!("{} of {DEPLOYMENTS_MAX} deployments", diagnosis.task_counts.deployments);
     match alert.kind {
         AlertKind::DeploymentBlocked | AlertKind::DeploymentAtRisk if is_over => ending::of_rollout(alert),
-        AlertKind::ScaleInBlocked if is_over => "protected tasks no longer block it".to_owned(),
+        AlertKind::ScaleInBlocked if is_over => "protected tasks no longer block its scale-in".to_owned(),
         AlertKind::DeploymentBlocked | AlertKind::ScaleInBlocked | AlertKind::DeploymentAtRisk => by_the_clock(alert),
         AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring => refused::problem(alert),
-        AlertKind::TooManyDeployments if is_over => format!("it can be deployed again, {deployments} used"),
+        AlertKind::TooManyDeployments if is_over => format!("it can be deployed again, {deployments} in progress"),
         AlertKind::TooManyDeployments => format!("{still}{deployments} in progress"),
-        AlertKind::OrphanedProtection if is_over => "every protected task has a job again".to_owned(),
+        AlertKind::OrphanedProtection if is_over => "no idle task is protected any more".to_owned(),
         AlertKind::OrphanedProtection => orphaned(alert, still),
         // An interrupted task has a notification of its own.
         AlertKind::JobInterrupted => "a task stopped while its jobs were running".to_owned(),
@@ -83,11 +84,23 @@ fn by_the_clock(alert: &Alert) -> String {
         1 => format!("1 task {still}blocks"),
         many => format!("{many} tasks {still}block"),
     };
+    // An escalation differs from a repetition.
+    let used = percent_used(alert).map(|percent| format!("{percent} % of the time used"));
     match (outlook(alert), diagnosis.deadline, diagnosis.forecast) {
         (Outlook::Passed, Some(deadline), _) => {
-            format!("deadline passed {} ago, {rollout} still blocked", span(now.duration_since(deadline.at)))
+            let passed = now.duration_since(deadline.at);
+            let ago = if passed.as_mins() == 0 {
+                "has just passed".to_owned()
+            } else {
+                format!("passed {} ago", span(passed))
+            };
+            format!("deadline {ago}, {rollout} still blocked")
         }
-        (Outlook::Late { by, likelihood }, Some(deadline), _) => late(deadline, by, likelihood, now),
+        (Outlook::Late { by, likelihood }, Some(deadline), _) => {
+            let needed = used.unwrap_or_else(|| needed(deadline, by, likelihood, now));
+            format!("{}, {needed}", left(deadline, now))
+        }
+        _ if let Some(used) = used => format!("{block} its {rollout}, {used}"),
         // The jobs have run past their expected ends.
         _ if alert.kind == AlertKind::ScaleInBlocked => format!("{block} its {rollout}"),
         (_, _, Some(forecast)) if forecast.is_open_ended() => format!("{block} its {rollout}, no end is known"),
@@ -95,7 +108,7 @@ fn by_the_clock(alert: &Alert) -> String {
             format!("{block} its {rollout} for at most {}", span(forecast.by_expiry.duration_since(now)))
         }
         (_, _, Some(forecast)) => {
-            format!("{block} its {rollout}, expected to end in {}", span(forecast.by_jobs.duration_since(now)))
+            format!("{block} its {rollout}, probably for {}", span(forecast.by_jobs.duration_since(now)))
         }
         (_, _, None) => format!("{block} its {rollout}"),
     }
@@ -117,7 +130,7 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
     summary.extend(pause(&alert.diagnosis, alert.at));
     summary.extend(time_passed(alert));
     summary.extend(deadline_source(&alert.diagnosis).filter(|_| alert.kind.is_about_a_deployment()));
-    summary.extend(meaning(alert).map(str::to_owned));
+    summary.extend(meaning(alert));
     summary
 }
 
@@ -133,37 +146,50 @@ fn superseded(alert: &Alert) -> Option<String> {
     })
 }
 
-/// The percentage of the time to the deadline that has passed. `None` unless the alert escalates because of it.
+/// The part of the time to the deadline that has passed. `None` unless the alert escalates because of it.
 fn time_passed(alert: &Alert) -> Option<String> {
+    percent_used(alert).map(|percent| format!("{percent} % of the time to its deadline has passed."))
+}
+
+/// The same as a percentage.
+fn percent_used(alert: &Alert) -> Option<i64> {
     let (started_at, deadline) = (alert.diagnosis.rollout.started_at()?, alert.diagnosis.deadline?);
     let whole = deadline.at.duration_since(started_at).as_secs().max(1);
     let percent = alert.at.duration_since(started_at).as_secs().max(0).saturating_mul(100) / whole;
-    let is_wanted = alert.event == Transition::Escalated && percent < 100;
-    is_wanted.then(|| format!("{percent} % of the time to its deadline has passed."))
+    (alert.event == Transition::Escalated && percent < 100).then_some(percent)
 }
 
 /// The behavior of ECS that the reader has to know.
-fn meaning(alert: &Alert) -> Option<&'static str> {
+fn meaning(alert: &Alert) -> Option<String> {
     match alert.kind {
-        AlertKind::DeploymentBlocked => {
-            Some("ECS stops no protected task, and may refuse to protect further ones until this is over.")
-        }
-        AlertKind::ScaleInBlocked => Some(
-            "More tasks run than desired, for longer than the jobs were expected to run, or without a job. ECS stops no \
-             protected task, and may refuse to protect further ones until this is over.",
-        ),
-        AlertKind::DeploymentAtRisk if alert.diagnosis.rollout.is_clean_up() => {
-            Some("The deployment succeeded, and ECS removes its old tasks for two weeks.")
-        }
+        AlertKind::DeploymentBlocked => Some(EFFECT_OF_PROTECTION.to_owned()),
+        AlertKind::ScaleInBlocked => Some(format!("{} {EFFECT_OF_PROTECTION}", more_than_desired(alert))),
         AlertKind::ProtectionRefused => {
-            Some("ECS refuses protection while protected tasks block a deployment or scale-in.")
+            Some("ECS refuses protection while protected tasks block a deployment or scale-in.".to_owned())
         }
         AlertKind::ProtectionExpiring => {
-            Some("ECS refuses to renew protection while protected tasks block a deployment or scale-in.")
+            Some("ECS refuses to renew protection while protected tasks block a deployment or scale-in.".to_owned())
         }
         AlertKind::DeploymentAtRisk
         | AlertKind::TooManyDeployments
         | AlertKind::OrphanedProtection
         | AlertKind::JobInterrupted => None,
+    }
+}
+
+const EFFECT_OF_PROTECTION: &str = "ECS does not stop protected tasks. Until this is over, it may refuse to protect \
+                                    other tasks of the service.";
+
+/// Why a scale-in that waits is a problem. Its alert opens for one of these reasons.
+fn more_than_desired(alert: &Alert) -> &'static str {
+    let any = |is: fn(&ProtectedFor) -> bool| alert.diagnosis.blocking_tasks.iter().any(|task| is(&task.protected_for));
+    if any(|protected_for| *protected_for == ProtectedFor::NoJob) {
+        "More tasks run than desired, and a task without a job is still protected."
+    } else if any(|protected_for| *protected_for == ProtectedFor::Foreign) {
+        "More tasks run than desired, because of protection that taskhold did not set."
+    } else if any(|protected_for| matches!(protected_for, ProtectedFor::Jobs(_))) {
+        "More tasks run than desired, for longer than their jobs were expected to run."
+    } else {
+        "More tasks run than desired."
     }
 }

@@ -56,7 +56,8 @@ pub(crate) fn problem(alert: &Alert) -> String {
             let is_full = |task: &&RefusedTask| task.cause == RefusalCause::RecordFull;
             let why = match grantable_from(alert).map(|first| span(first.duration_since(alert.at))) {
                 _ if !tasks.is_empty() && tasks.iter().all(is_full) => ": too many jobs".to_owned(),
-                Some(wait) => format!(", ECS may grant in {wait}"),
+                Some(wait) if tasks.len() == 1 => format!(", ECS may protect it in {wait}"),
+                Some(wait) => format!(", ECS may protect them in {wait}"),
                 None => ": ECS refuses".to_owned(),
             };
             match tasks.len() {
@@ -108,11 +109,26 @@ pub(crate) fn other_blocking_tasks(alert: &Alert) -> Vec<&BlockingTask> {
     alert.diagnosis.blocking_tasks.iter().filter(|task| !listed.contains(&task.task)).collect()
 }
 
-/// The number of blocking tasks that lose their protection before their jobs end. Waiting interrupts those jobs.
-pub(crate) fn lost_by_waiting(alert: &Alert) -> usize {
+/// Blocking tasks that lose their protection before their jobs end. Waiting may interrupt those jobs.
+pub(crate) struct UnrenewedProtection {
+    /// Their number.
+    pub(crate) tasks: usize,
+    /// When the first protection ends.
+    pub(crate) from: Timestamp,
+}
+
+/// The protection that waiting loses; `None` if there is none.
+pub(crate) fn lost_by_waiting(alert: &Alert) -> Option<UnrenewedProtection> {
+    let expiring = without_renewal(alert);
+    let lost = alert.diagnosis.blocking_tasks.iter().filter(|task| expiring.contains(&task.task));
+    let ends: Vec<Timestamp> = lost.map(|task| task.protected_until).collect();
+    Some(UnrenewedProtection { tasks: ends.len(), from: ends.iter().min().copied()? })
+}
+
+/// The tasks whose protection ECS refuses to renew.
+pub(crate) fn without_renewal(alert: &Alert) -> BTreeSet<&TaskId> {
     let expiring = alert.diagnosis.refused_tasks.iter().filter(|task| task.protected_until.is_some());
-    let expiring: BTreeSet<&TaskId> = expiring.map(|task| &task.task).collect();
-    alert.diagnosis.blocking_tasks.iter().filter(|task| expiring.contains(&task.task)).count()
+    expiring.map(|task| &task.task).collect()
 }
 
 /// When ECS may accept the protection, and what taskhold does automatically.
@@ -135,19 +151,21 @@ pub(crate) fn outlook(alert: &Alert) -> Section {
 
 fn outlook_of_ecs(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
-    let by_itself = "taskhold retries at each reconcile of the service, and whenever it clears protection in it.";
+    let by_itself = "taskhold retries at each reconcile, and after each release in this service.";
     match grantable_from(alert) {
         Some(first) => format!(
-            "The first blocking protection ends by {}, and ECS may grant it then. taskhold retries then, at each \
-             reconcile of the service, and whenever it clears protection in it.",
+            "ECS may accept the request at {}, when the first blocking protection ends. taskhold retries then, at \
+             each reconcile, and after each release in this service.",
             time_from(first, alert.at)
         ),
         None if !diagnosis.blocking_tasks.is_empty() => format!(
-            "Nothing else blocks its {}, which may stop each of them when its protection ends. {by_itself}",
-            rollout(&diagnosis.rollout)
+            "No other task blocks the {}. ECS may stop {} as soon as {} protection ends. {by_itself}",
+            rollout(&diagnosis.rollout),
+            these_tasks(alert),
+            if tasks(alert).len() == 1 { "its" } else { "their" }
         ),
         None if diagnosis.gaps.is_empty() => {
-            format!("No protected task blocks it now, so ECS may grant the next request. {by_itself}")
+            format!("No protected task blocks it now, so ECS may accept the next request. {by_itself}")
         }
         None => format!("taskhold could not read which tasks block it. {by_itself}"),
     }
@@ -157,6 +175,11 @@ fn outlook_of_ecs(alert: &Alert) -> String {
 pub(crate) fn grantable_from(alert: &Alert) -> Option<Timestamp> {
     let is_by_ecs = by_ecs(alert) > 0 || alert.diagnosis.refused_tasks.is_empty();
     other_blocking_tasks(alert).into_iter().map(|task| task.protected_until).min().filter(|_| is_by_ecs)
+}
+
+/// The refused tasks in a sentence.
+pub(crate) fn these_tasks(alert: &Alert) -> &'static str {
+    if tasks(alert).len() == 1 { "this task" } else { "these tasks" }
 }
 
 /// The number of tasks of the alert that ECS refuses. The records of the others are full.

@@ -3,6 +3,7 @@
 use crate::ecs::service_deployment::{HookAction, LifecycleStage};
 use crate::notify::notification::Section;
 use crate::notify::wording::clock;
+use crate::service::alert::{Alert, AlertKind};
 use crate::service::diagnosis::Diagnosis;
 use crate::service::forecast::{DEADLINE_TAG, DeadlineSource};
 use crate::service::rollout::Rollout;
@@ -32,7 +33,7 @@ pub(crate) fn deadline_source(diagnosis: &Diagnosis) -> Option<String> {
             "The deadline is that of the lifecycle stage: ECS ends a stage after 24 hours.".to_owned()
         }
         DeadlineSource::CleanUp => {
-            "The deadline is ECS's: it removes the old tasks of a successful deployment for up to two weeks.".to_owned()
+            "The deployment has succeeded. ECS stops trying to remove its old tasks two weeks after that.".to_owned()
         }
         DeadlineSource::Tag => format!("The deadline is set by the service's tag {DEADLINE_TAG}."),
         DeadlineSource::Setting => "The deadline is set by TASKHOLD_DEADLINE_MINUTES.".to_owned(),
@@ -64,16 +65,21 @@ pub(crate) fn whole_minutes(margin: SignedDuration) -> SignedDuration {
     SignedDuration::from_mins(margin.as_secs().div_euclid(60))
 }
 
-pub(crate) fn task_counts(counts: &TaskCounts) -> Section {
-    let TaskCounts { desired, lower_bound, upper_bound, live, protected, room, deployments } = counts;
-    Section::Lines(vec![
-        format!(
-            "Tasks: {desired} desired, min {lower_bound}, max {upper_bound}; {live} live, {protected} of them protected."
-        )
-        .into(),
-        format!(
-            "Room for {room} new tasks beside the blocking tasks. Deployments: {deployments} of {DEPLOYMENTS_MAX}."
-        )
-        .into(),
-    ])
+/// The numbers behind an alert.
+pub(crate) fn task_counts(alert: &Alert) -> Section {
+    let TaskCounts { desired, lower_bound, upper_bound, live, protected, room, deployments } =
+        alert.diagnosis.task_counts;
+    let tasks = format!(
+        "Tasks: {desired} desired, min {lower_bound}, max {upper_bound}; {live} live, {protected} of them protected."
+    );
+    let deployments = format!("Deployments: {deployments} of {DEPLOYMENTS_MAX}.");
+    // Orphaned protection is listed as blocking tasks, but blocks nothing yet.
+    let is_blocked = !alert.diagnosis.blocking_tasks.is_empty() && alert.kind != AlertKind::OrphanedProtection;
+    let deployments = match room {
+        _ if !is_blocked => deployments,
+        0 => format!("No other task can run beside the blocking tasks. {deployments}"),
+        1 => format!("Up to 1 task can run beside the blocking tasks. {deployments}"),
+        many => format!("Up to {many} tasks can run beside the blocking tasks. {deployments}"),
+    };
+    Section::Lines(vec![tasks.into(), deployments.into()])
 }

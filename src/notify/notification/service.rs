@@ -55,7 +55,6 @@ fn ends(alert: &Alert) -> Vec<Section> {
 }
 
 fn sections(alert: &Alert) -> Vec<Section> {
-    let diagnosis = &alert.diagnosis;
     let mut sections = Vec::new();
     if alert.kind.is_about_refusals() {
         // The end of the rollout is not the end of the refusal.
@@ -65,7 +64,7 @@ fn sections(alert: &Alert) -> Vec<Section> {
     } else {
         sections.extend(blocking_tasks(alert));
     }
-    sections.push(task_counts(&diagnosis.task_counts));
+    sections.push(task_counts(alert));
     sections
 }
 

@@ -2,10 +2,10 @@
 
 use crate::ecs::arn::TaskId;
 use crate::notify::notification::Action;
-use crate::notify::notification::outlook::{Likelihood, Outlook, outlook};
-use crate::notify::notification::refused::lost_by_waiting;
-use crate::notify::wording::{count, span, time, time_from};
-use crate::service::alert::Alert;
+use crate::notify::notification::outlook::{Likelihood, Outlook, deployment_ends, outlook};
+use crate::notify::notification::refused::{lost_by_waiting, without_renewal};
+use crate::notify::wording::{clock, count, span, time, time_from};
+use crate::service::alert::{Alert, AlertKind};
 use crate::service::blocking_task::ProtectedFor;
 use crate::service::suggested_action::SuggestedAction;
 use jiff::{SignedDuration, Timestamp};
@@ -13,70 +13,104 @@ use jiff::{SignedDuration, Timestamp};
 /// The actions that would clear the problem, the least invasive first.
 pub(crate) fn actions(alert: &Alert) -> Vec<Action> {
     let action = |action: &SuggestedAction| Action {
-        text: text(action, alert),
+        text: text(action, alert, ""),
         commands: commands(action).to_vec(),
         elsewhere: "the email and the status command have",
     };
-    alert.diagnosis.suggested_actions.iter().map(action).collect()
+    shown(alert).into_iter().map(action).collect()
+}
+
+/// The suggested actions that the text lists. An alert about a protection that ends too early does not suggest to end
+/// it at once.
+pub(crate) fn shown(alert: &Alert) -> Vec<&SuggestedAction> {
+    let expiring = without_renewal(alert);
+    let is_contrary = |action: &SuggestedAction| match action {
+        SuggestedAction::ReleaseByForce { tasks, .. } => {
+            alert.kind == AlertKind::ProtectionExpiring && tasks.iter().all(|task| expiring.contains(task))
+        }
+        _ => false,
+    };
+    alert.diagnosis.suggested_actions.iter().filter(|action| !is_contrary(action)).collect()
 }
 
 /// The action as the end of a sentence, with a full stop.
 pub(crate) fn instruction(action: &SuggestedAction, alert: &Alert) -> String {
-    let text = text(action, alert);
+    let below = if commands(action).is_empty() { "" } else { " (command below)" };
+    let text = text(action, alert, below);
     let text = text.trim_end_matches([':', '.']);
     let (first, rest) = text.split_at(text.len().min(1));
-    let below = if commands(action).is_empty() { "" } else { " (command below)" };
-    format!("{}{rest}{below}.", first.to_ascii_lowercase())
+    format!("{}{rest}.", first.to_ascii_lowercase())
 }
 
-fn text(action: &SuggestedAction, alert: &Alert) -> String {
-    let now = alert.at;
+/// The action in sentences, with `below` after the one that its command carries out.
+fn text(action: &SuggestedAction, alert: &Alert, below: &str) -> String {
     match action {
-        SuggestedAction::Wait { until, expected } => match lost_by_waiting(alert) {
-            0 if is_open_ended(alert) => "Wait. No end is known while the old tasks take new jobs.".to_owned(),
-            _ if matches!(outlook(alert), Outlook::Late { .. } | Outlook::Passed) => wait_past_deadline(*until, alert),
-            0 if until == expected => format!("Wait until {}.", time_from(*until, now)),
-            0 => format!("Wait. The expected end is {}, the latest {}.", time(*expected), time(*until)),
-            lost => format!(
-                "Wait until {}. That interrupts the jobs of {} whose protection ECS does not renew.",
-                time_from(*until, now),
-                count(lost, "task")
-            ),
-        },
+        SuggestedAction::Wait { until, expected } => wait(*until, *expected, alert),
         SuggestedAction::ReleaseIdle { tasks, .. } if tasks.len() == 1 => {
-            "Release the task whose jobs have all ended:".to_owned()
+            format!("Release the task whose jobs have all ended{below}:")
         }
         SuggestedAction::ReleaseIdle { tasks, .. } => {
-            format!("Release the {} tasks whose jobs have all ended:", tasks.len())
+            format!("Release the {} tasks whose jobs have all ended{below}:", tasks.len())
         }
         SuggestedAction::RaiseDesiredCount { to, .. } => {
+            let desired = alert.diagnosis.task_counts.desired;
+            let extra = if to.saturating_sub(desired) == 1 { "task" } else { "tasks" };
             format!(
-                "Raise the desired count to {to}, above the number of protected tasks, so that ECS grants the refused \
-                 protection, unless Application Auto Scaling lowers the count. It costs tasks until you lower it:"
+                "Raise the desired count to {to}{below}. ECS then accepts the protection, unless Application Auto \
+                 Scaling lowers the count. You pay for the extra {extra} until you set the count back to {desired}:"
             )
         }
         SuggestedAction::RaiseMaximumPercent { to, .. } => {
             format!(
-                "Raise maximumPercent to {to}, so that new tasks fit beside the protected ones. The deployment still waits \
-                 for those:"
+                "Raise maximumPercent to {to}{below}, so that new tasks fit beside the protected ones. The deployment \
+                 still waits for those:"
             )
         }
-        SuggestedAction::ContinueDeployment { .. } => "Continue the paused deployment:".to_owned(),
-        SuggestedAction::RollBackDeployment { .. } => "Roll the paused deployment back. Its new tasks stop:".to_owned(),
+        SuggestedAction::ContinueDeployment { .. } => format!("Continue the paused deployment{below}:"),
+        SuggestedAction::RollBackDeployment { .. } => {
+            format!("Roll the paused deployment back{below}. Its new tasks stop:")
+        }
         SuggestedAction::ExtendDeadline { minutes, .. } => format!(
-            "Give the deployment {} from its start. That interrupts nothing, but a tool that waits for the deployment \
-             keeps its own limit:",
+            "Check the time limit of your deployment tool. If it allows {}, set taskhold's deadline to that{below}. \
+             This only changes when taskhold alerts:",
             span(SignedDuration::from_mins(*minutes))
         ),
         SuggestedAction::StopDeployment { .. } => {
-            "Stop the deployment. ECS rolls it back, and the old tasks stay:".to_owned()
+            format!("Stop the deployment{below}. ECS rolls it back, and the old tasks stay:")
         }
-        SuggestedAction::DeferCleanUp { .. } => {
-            "Let the next deployments succeed without waiting for protected tasks (early success with DEFERRED \
-             cleanup):"
-                .to_owned()
-        }
-        SuggestedAction::ReleaseByForce { tasks, .. } => release_by_force(tasks, alert),
+        SuggestedAction::DeferCleanUp { .. } => format!(
+            "This does not help the current deployment. Let the next deployments succeed without waiting for protected \
+             tasks (early success with DEFERRED cleanup){below}:"
+        ),
+        SuggestedAction::ReleaseByForce { tasks, .. } => release_by_force(tasks, alert, below),
+    }
+}
+
+/// What waiting means.
+fn wait(until: Timestamp, expected: Timestamp, alert: &Alert) -> String {
+    let now = alert.at;
+    if let Some(lost) = lost_by_waiting(alert) {
+        let jobs = if lost.tasks == 1 { "its jobs" } else { "their jobs" };
+        return format!(
+            "Wait. ECS may stop {} and interrupt {jobs} from {} on, if it does not renew the protection.",
+            count(lost.tasks, "task"),
+            clock(lost.from, now)
+        );
+    }
+    let unprotected = match alert.kind {
+        AlertKind::ProtectionRefused => " The refused jobs may stay unprotected until then.",
+        _ => "",
+    };
+    match (deployment_ends(alert).first(), outlook(alert)) {
+        _ if is_open_ended(alert) => "Wait. No end is known while the old tasks take new jobs.".to_owned(),
+        (Some(first), _) if alert.kind == AlertKind::TooManyDeployments && *first < until => format!(
+            "Wait. The first of the deployments ends by {}, the last by {}.",
+            time_from(*first, now),
+            time_from(until, now)
+        ),
+        (_, Outlook::Late { .. } | Outlook::Passed) => format!("{}{unprotected}", wait_past_deadline(until, alert)),
+        _ if until == expected => format!("Wait until {}.{unprotected}", time_from(until, now)),
+        _ => format!("Wait. The expected end is {}, the latest {}.{unprotected}", time(expected), time(until)),
     }
 }
 
@@ -87,11 +121,11 @@ fn is_open_ended(alert: &Alert) -> bool {
 /// What waiting means if the deadline passes before the jobs end.
 fn wait_past_deadline(until: Timestamp, alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
-    let wait = format!("Wait until {} at the latest", time_from(until, alert.at));
-    let misses = match outlook(alert) {
-        Outlook::Late { likelihood: Likelihood::Declared, .. } => "misses",
-        Outlook::Late { likelihood: Likelihood::Probable, .. } => "probably misses",
-        Outlook::Late { likelihood: Likelihood::Possible, .. } => "may miss",
+    let wait = format!("Wait. The block ends by {}", time_from(until, alert.at));
+    let wait = match outlook(alert) {
+        Outlook::Late { likelihood: Likelihood::Declared, .. } => format!("{wait}, after the deadline."),
+        Outlook::Late { likelihood: Likelihood::Probable, .. } => format!("{wait}, probably after the deadline."),
+        Outlook::Late { likelihood: Likelihood::Possible, .. } => format!("{wait}, possibly after the deadline."),
         Outlook::Passed | Outlook::Open | Outlook::InTime { .. } => return format!("{wait}. The deadline has passed."),
     };
     let avoids = |action: &SuggestedAction| match action {
@@ -104,11 +138,9 @@ fn wait_past_deadline(until: Timestamp, alert: &Alert) -> String {
     let by_force = |action: &SuggestedAction| matches!(action, SuggestedAction::ReleaseByForce { .. });
     let actions = &diagnosis.suggested_actions;
     match (actions.iter().any(avoids), actions.iter().any(by_force)) {
-        (true, _) => format!("{wait}. That {misses} the deadline."),
-        (false, true) => {
-            format!("{wait}. That {misses} the deadline. Only an action that interrupts jobs can prevent this.")
-        }
-        (false, false) => format!("{wait}. That {misses} the deadline. No action below can prevent this."),
+        (true, _) => wait,
+        (false, true) => format!("{wait} Only an action that interrupts jobs can keep the deadline."),
+        (false, false) => format!("{wait} No action below can keep the deadline."),
     }
 }
 
@@ -117,18 +149,21 @@ const JOBS_NAMED_MAX: usize = 3;
 
 /// What a release by force costs. Job ids are the workers' words: a sentence names only harmless ones, and the list of
 /// blocking tasks names all.
-fn release_by_force(tasks: &[TaskId], alert: &Alert) -> String {
+fn release_by_force(tasks: &[TaskId], alert: &Alert, below: &str) -> String {
     let blocking = || alert.diagnosis.blocking_tasks.iter().filter(|task| tasks.contains(&task.task));
     let jobs: Vec<&str> = blocking().flat_map(|task| task.jobs()).map(|job| job.key.job_id.as_str()).collect();
     let is_harmless = |id: &&str| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let named: Vec<String> = jobs.iter().filter(|id| is_harmless(id)).map(|id| format!("\"{id}\"")).collect();
     let unknown = blocking().filter(|task| !matches!(task.protected_for, ProtectedFor::Jobs(_))).count();
+    let (them, their, above) = match tasks.len() {
+        1 => ("it", "its", "task"),
+        _ => ("them", "their", "tasks"),
+    };
     let cost = match jobs.len() {
-        0 => "which interrupts their work".to_owned(),
-        many if many <= JOBS_NAMED_MAX && named.len() == many => {
-            format!("which interrupts {}: {}", count(many, "job"), named.join(", "))
-        }
-        many => format!("which interrupts {} of the tasks above", count(many, "job")),
+        0 => format!("{their} work"),
+        1 if named.len() == 1 => format!("job {}", named[0]),
+        many if many <= JOBS_NAMED_MAX && named.len() == many => format!("jobs {}", named.join(", ")),
+        many => format!("{} of the {above} above", count(many, "job")),
     };
     let more = match unknown {
         1.. if !jobs.is_empty() => {
@@ -136,7 +171,10 @@ fn release_by_force(tasks: &[TaskId], alert: &Alert) -> String {
         }
         _ => String::new(),
     };
-    format!("Clear the protection of {} by force. ECS then stops them, {cost}{more}:", count(tasks.len(), "task"))
+    format!(
+        "Release {} by force{below}. ECS then stops {them} and interrupts {cost}{more}:",
+        count(tasks.len(), "task")
+    )
 }
 
 /// The commands of a suggested action.

@@ -2,7 +2,7 @@
 
 use crate::notify::notification::{JOBS_OF_A_TASK_MAX, ListItem, Text};
 use crate::notify::task_view::TaskView;
-use crate::notify::wording::{count, span, time_from};
+use crate::notify::wording::{clock, count, span, time_from};
 use crate::service::blocking_task::ProtectedFor;
 use crate::service::durations::LearnedEnd;
 use crate::service::refused_task::RefusalCause;
@@ -46,22 +46,36 @@ pub(crate) fn task<'a>(task: impl Into<TaskView<'a>>, now: Timestamp) -> ListIte
 fn too_short(view: &TaskView<'_>) -> Option<String> {
     let (_, until) = view.refused_since.zip(view.protected_until)?;
     let wanted = view.jobs.iter().map(|job| job.until).max()?;
-    Some(format!("{} too short", span(wanted.duration_since(until))))
+    Some(format!("{} before its last job ends", span(wanted.duration_since(until))))
 }
 
-/// A job with its labels.
+/// A job with its labels and its end.
 pub(crate) fn job(job: &JobSnapshot, now: Timestamp) -> ListItem {
+    let until = time_from(job.until, now);
+    let expected = |at: Timestamp| {
+        let verb = if at < now { "was expected to end" } else { "expected to end" };
+        format!("{verb} {}", time_from(at, now))
+    };
+    let learned = |learned: LearnedEnd| format!("{}, judging by earlier jobs", expected(learned.expected));
+    let ends = match job.expected_until.map(expected).or_else(|| job.learned.map(learned)) {
+        Some(expected) => vec![expected, format!("at the latest {until}")],
+        None => vec![format!("until {until}")],
+    };
+    named_job(job, ends)
+}
+
+/// A job of a task that stops, with its labels and the end that it had declared.
+pub(crate) fn interrupted_job(job: &JobSnapshot, now: Timestamp) -> ListItem {
+    named_job(job, vec![format!("had declared an end by {}", clock(job.until, now))])
+}
+
+fn named_job(job: &JobSnapshot, ends: Vec<String>) -> ListItem {
     let attempt = if job.key.attempt == 1 { String::new() } else { format!(" attempt {}", job.key.attempt) };
     let labels: Vec<String> = job.labels.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let labels = (!labels.is_empty()).then(|| Text::from("labels ").name(&labels.join(", ")));
-    let until = format!("until {}", time_from(job.until, now));
-    let declared = job.expected_until.map(|expected| format!("expected {}", time_from(expected, now)));
-    let learned =
-        |learned: LearnedEnd| format!("expected {}, judging by earlier jobs", time_from(learned.expected, now));
-    let expected = declared.or_else(|| job.learned.map(learned));
     ListItem {
         title: Text::default().name(&job.key.job_id).own(attempt),
-        details: labels.into_iter().chain([until.into()]).chain(expected.map(Text::from)).collect(),
+        details: labels.into_iter().chain(ends.into_iter().map(Text::from)).collect(),
         ..ListItem::default()
     }
 }
