@@ -50,8 +50,9 @@ impl World {
             };
             if desired != service.count.known {
                 service.count.set_by_others(desired, now);
-                service.count.is_overruled |= self.shelves.may_be_raised_to(name, desired);
             }
+            // The raise may have been recorded before another actor set its count, or right after.
+            service.count.is_overruled |= self.shelves.may_be_raised_to(name, service.count.set_by_others);
         }
     }
 

@@ -145,7 +145,13 @@ fn protection(interruption: &Interruption) -> String {
         );
     }
     if interruption.is_reported_by_worker {
-        return format!("Its worker had reported protection for it until {until}. That does not prevent such a stop.");
+        let knows_no_more = may_have_lost_protection(interruption);
+        let then = if knows_no_more {
+            "taskhold does not know whether the task still had it"
+        } else {
+            "Protection does not prevent this kind of stop"
+        };
+        return format!("Its worker had reported protection for it until {until}. {then}.");
     }
     match cause(interruption) {
         Some(_) if may_have_lost_protection(interruption) => format!(
