@@ -80,10 +80,10 @@ fn has_two_writers(scenario: &Scenario) -> bool {
     name.starts_with("two_writers_") || name.starts_with("agent_job") || field.contains(&name)
 }
 
-/// A scenario fails if a scale-in stops a task in the middle of a job whose protection anybody has cleared, unless it
-/// expects that. Here nobody may lose one: every stop that is expected follows a worker's own clearing.
+/// A scenario fails if a scale-in stops a task in the middle of a job whose protection any writer has cleared, unless it
+/// expects that. The stops that these expect follow a worker's own clearing.
 #[test]
-fn with_two_writers_no_scale_in_stops_a_job_that_anybody_protects() {
+fn with_two_writers_no_scale_in_stops_a_job_that_either_protects() {
     let scenarios: Vec<Scenario> = scenario_files().iter().map(|file| read(file)).filter(has_two_writers).collect();
     let (mut runs, mut interrupted) = (0, 0);
     for scenario in &scenarios {

@@ -20,13 +20,18 @@ impl TaskRecord {
         self.kept(now).map(|own| own.latest).chain(self.kept_from_before(now)).chain(by_agent).max()
     }
 
-    /// Remembers the protection that outlived jobs keep, because a grant is about to replace it in the record.
+    /// Remembers the protection that outlived jobs keep, because a grant is about to replace it in the record. A job whose
+    /// end is only presumed may turn out to have outlived an earlier one, when its start arrives.
     pub(crate) fn remember_kept(&mut self, now: Timestamp) {
-        if self.outlived_jobs(now).next().is_none() {
-            self.protection.kept_until = None;
-            return;
-        }
-        self.protection.kept_until = self.kept(now).map(|own| own.latest).chain(self.kept_from_before(now)).max();
+        let is_presumed = |job: &Job| job.declared_until.is_none() && job.lives_until(now).is_some();
+        let kept = match self.jobs.values().any(|job| is_presumed(job)) {
+            true => {
+                let before = self.protection.kept_until.filter(|until| *until > now);
+                self.protection.may_have_set().map(|own| own.latest).filter(|until| *until > now).chain(before).max()
+            }
+            false => self.kept(now).map(|own| own.latest).chain(self.kept_from_before(now)).max(),
+        };
+        self.protection.kept_until = kept;
     }
 
     fn kept_from_before(&self, now: Timestamp) -> Option<Timestamp> {
@@ -130,6 +135,17 @@ mod tests {
         assert_eq!(record.kept_until(at(80)), Some(at(300)), "and not until the end of a later grant");
         finish(&mut record, "outlives", 81);
         assert!(!record.is_busy(at(82)));
+    }
+
+    #[test]
+    fn a_start_that_arrives_last_and_declares_a_past_end_does_not_end_what_its_heartbeat_was_granted() {
+        let mut record = TaskRecord::default();
+        report(&mut record, "j", &Job { presumed_until: Some(at(125)), ..Job::default() });
+        grant(&mut record, 5, 125);
+        record.remember_kept(at(8));
+        grant(&mut record, 8, 126);
+        report(&mut record, "j", &until(7));
+        assert_eq!([9, 124, 125].map(|minute| record.is_busy(at(minute))), [true, true, false]);
     }
 
     #[test]

@@ -20,8 +20,8 @@ fn is_missing(result: &CallResult) -> bool {
 }
 
 impl Reconcile<'_> {
-    /// Makes the calls of `open`, and asks ECS beside them about tasks that would get a record without a call: what
-    /// somebody says about a task that does not exist delays no start. Then it merges the reports about those that ECS
+    /// Makes the calls of `open`, and asks ECS beside them about tasks that would get a record without a call: a message
+    /// about a task that does not exist delays no start. Then it merges the reports about those that ECS
     /// knows, and makes their calls.
     ///
     /// Boxed: it is large, and few messages await it.

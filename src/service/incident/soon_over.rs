@@ -1,7 +1,7 @@
 //! Blocks that will most likely be over before a person can act.
 //!
-//! If alerts often report what is over when it is read, their readers ignore the next one. So the alert waits some minutes
-//! for the jobs, if their workers or the durations of earlier jobs say when they end.
+//! If alerts are often over when they are read, their readers ignore the next one. So the alert waits some minutes for the
+//! jobs, if their workers or the durations of earlier jobs say when they end.
 
 use crate::service::blocking_task::{BlockingTask, ProtectedFor};
 use crate::service::diagnosis::Diagnosis;
