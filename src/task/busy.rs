@@ -25,9 +25,11 @@ impl TaskRecord {
     pub(crate) fn remember_kept(&mut self, now: Timestamp) {
         let is_presumed = |job: &Job| job.declared_until.is_none() && job.lives_until(now).is_some();
         let kept = match self.jobs.values().any(|job| is_presumed(job)) {
+            // The first one, because each later request covers it and is rounded up.
             true => {
+                let settled = self.protection.own.iter().map(|own| own.latest);
                 let before = self.protection.kept_until.filter(|until| *until > now);
-                self.protection.may_have_set().map(|own| own.latest).filter(|until| *until > now).chain(before).max()
+                before.or_else(|| settled.filter(|until| *until > now).max())
             }
             false => self.kept(now).map(|own| own.latest).chain(self.kept_from_before(now)).max(),
         };
