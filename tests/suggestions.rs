@@ -20,6 +20,8 @@ use ecs_sim::scenario::{AfterAlert, Extent, InProcess, Scenario, Silent, after_a
 use promise::Promise;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The world of a scenario right after one of its alerts.
 type Moment<'a> = AfterAlert<'a, InProcess, Silent>;
@@ -118,46 +120,84 @@ const KINDS: [&str; 10] = [
     "wait",
 ];
 
-#[test]
-fn every_suggested_action_does_what_it_says() {
-    let directory = path("tests/scenarios");
-    let mut files: Vec<_> = directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let mut progress = Progress::new("suggested actions", files.len());
-    let (mut done, mut scenarios) = (BTreeMap::<String, usize>::new(), BTreeSet::new());
-    let (mut failures, mut shapes, mut runs) = (BTreeSet::new(), BTreeSet::new(), 0);
-    for file in files {
-        progress.step();
-        let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(&file).unwrap();
-        if !text.contains("alert") {
-            continue;
-        }
-        let scenario = Scenario::parse(&name, &text).unwrap();
-        for variants in Extent::asked().variants(&scenario) {
-            let suggestions = match suggestions_of(&scenario, variants) {
+/// What was carried out.
+#[derive(Default)]
+struct CarriedOut {
+    /// The number of actions by kind.
+    done: BTreeMap<String, usize>,
+    scenarios: BTreeSet<String>,
+    failures: BTreeSet<String>,
+    shapes: BTreeSet<String>,
+}
+
+impl CarriedOut {
+    fn and(mut self, other: Self) -> Self {
+        other.done.into_iter().for_each(|(kind, count)| *self.done.entry(kind).or_default() += count);
+        self.scenarios.extend(other.scenarios);
+        self.failures.extend(other.failures);
+        self.shapes.extend(other.shapes);
+        self
+    }
+
+    /// Carries out what the alerts of a scenario suggest.
+    fn scenario(&mut self, scenario: &Scenario) {
+        for variants in Extent::asked().variants(scenario) {
+            let suggestions = match suggestions_of(scenario, variants) {
                 Ok(suggestions) => suggestions,
                 Err(problem) => {
-                    failures.insert(format!("{problem}, under {variants}"));
+                    self.failures.insert(format!("{problem}, under {variants}"));
                     continue;
                 }
             };
             for Suggestion { number, alert, action } in &suggestions {
                 let promise = Promise { alert, action, variants };
-                let followed = at_alert(&scenario, variants, *number, async |moment, region| {
+                let followed = at_alert(scenario, variants, *number, async |moment, region| {
                     follow(moment, region, &promise).await
                 });
-                runs += 1;
-                shapes.extend(commands_of(action).map(shape));
-                scenarios.insert(name.clone());
-                *done.entry(action["action"].as_str().unwrap().to_owned()).or_default() += 1;
+                self.shapes.extend(commands_of(action).map(shape));
+                self.scenarios.insert(scenario.name.clone());
+                *self.done.entry(action["action"].as_str().unwrap().to_owned()).or_default() += 1;
                 if let Err(problem) = followed {
                     let what = format!("{} {} {}", alert["kind"], alert["event"], action["action"]);
-                    failures.insert(format!("{name}: {what}: {problem}, under {variants}"));
+                    self.failures.insert(format!("{}: {what}: {problem}, under {variants}", scenario.name));
                 }
             }
         }
     }
+}
+
+/// The scenarios about alerts.
+fn scenarios() -> Vec<Scenario> {
+    let directory = path("tests/scenarios");
+    let mut files: Vec<_> = directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let read = |file: &std::path::PathBuf| {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(file).unwrap();
+        text.contains("alert").then(|| Scenario::parse(&name, &text).unwrap())
+    };
+    files.iter().filter_map(read).collect()
+}
+
+#[test]
+fn every_suggested_action_does_what_it_says() {
+    let scenarios = scenarios();
+    let (next, progress) = (AtomicUsize::new(0), Mutex::new(Progress::new("suggested actions", scenarios.len())));
+    let part = || {
+        let mut carried_out = CarriedOut::default();
+        while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
+            carried_out.scenario(scenario);
+            progress.lock().unwrap().step();
+        }
+        carried_out
+    };
+    let parts = std::thread::scope(|scope| {
+        let threads = [(); 2].map(|()| scope.spawn(part));
+        threads.map(|thread| thread.join().unwrap())
+    });
+    let CarriedOut { done, scenarios, failures, shapes } =
+        parts.into_iter().fold(CarriedOut::default(), CarriedOut::and);
+    let runs: usize = done.values().sum();
     let sample = std::fs::read_to_string(path("tests/suggestions/commands.txt")).unwrap();
     let listed: BTreeSet<String> = sample.lines().map(shape).collect();
     println!("{} scenarios, {runs} suggested actions carried out: {done:?}", scenarios.len());

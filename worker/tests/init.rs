@@ -9,19 +9,13 @@ fn exit_code(command: &[&str]) -> Option<i32> {
     outside_ecs(&[], command).stderr(Stdio::null()).status().unwrap().code()
 }
 
-/// A shell for which no signal is ignored, even if these tests run in the background or under nohup.
-fn shell(script: &str) -> [String; 5] {
-    ["env", "--default-signal", "sh", "-c", script].map(str::to_owned)
-}
-
 #[test]
 fn the_exit_code_is_that_of_a_shell() {
     assert_eq!(exit_code(&["true"]), Some(0));
     assert_eq!(exit_code(&["sh", "-c", "exit 7"]), Some(7));
     assert_eq!(exit_code(&["sh", "-c", "exit 255"]), Some(255));
     for (signal, number) in [("TERM", 15), ("KILL", 9), ("INT", 2), ("SEGV", 11), ("USR1", 10)] {
-        let command = shell(&format!("kill -{signal} $$"));
-        assert_eq!(exit_code(&command.each_ref().map(String::as_str)), Some(128 + number), "{signal}");
+        assert_eq!(exit_code(&["sh", "-c", &format!("kill -{signal} $$")]), Some(128 + number), "{signal}");
     }
 }
 
@@ -83,7 +77,7 @@ fn every_signal_that_can_be_passed_on_is_passed_on() {
     let traps: String =
         signals.iter().map(|name| format!("trap 'echo {name} >> {}' {name}; ", got.display())).collect();
     let command = format!("{traps} echo ready >> {}; while :; do sleep 0.02; done", got.display());
-    let worker = Worker::start(outside_ecs(&[], &shell(&command).each_ref().map(String::as_str)));
+    let worker = Worker::start(outside_ecs(&[], &["sh", "-c", &command]));
     let text = || std::fs::read_to_string(&got).unwrap_or_default();
     eventually("COMMAND is ready", || text().contains("ready"));
     for name in signals {

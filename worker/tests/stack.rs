@@ -165,10 +165,11 @@ fn serve(
     (server.recv().unwrap(), stop)
 }
 
-/// `taskhold-run exec` with these options and this command, and without the variables of a container of ECS.
+/// `taskhold-run exec` with these options and this command, and without the variables of a container of ECS. No signal is
+/// ignored, as in a container, even if these tests run in the background or under nohup.
 pub(crate) fn outside_ecs(options: &[&str], command: &[&str]) -> Command {
-    let mut run = Command::new(env!("CARGO_BIN_EXE_taskhold-run"));
-    run.arg("exec").args(options).arg("--").args(command);
+    let mut run = Command::new("env");
+    run.args(["--default-signal", env!("CARGO_BIN_EXE_taskhold-run"), "exec"]).args(options).arg("--").args(command);
     run.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).stdin(Stdio::null());
     run
 }
