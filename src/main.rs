@@ -198,6 +198,7 @@ fn log_as_json() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use taskhold::task::outcome::RetryReason;
 
     #[test]
     fn a_deadline_is_a_moment_unless_no_moment_of_lambda_s_could_be_so_early() {
@@ -207,5 +208,18 @@ mod tests {
         assert_eq!(deadline(deadline_ms, now), moment);
         assert_eq!(deadline(600_000, now), now + SignedDuration::from_mins(10));
         assert_eq!(deadline(u64::MAX, now), Timestamp::MAX);
+    }
+
+    #[test]
+    fn a_failed_invocation_reports_the_name_of_its_problem() {
+        let stop = FunctionError::Stop("t".to_owned(), RetryReason::Unanswered);
+        let reconcile = FunctionError::Reconcile("s".to_owned(), RetryReason::Unanswered);
+        for (error, name, text) in [
+            (stop, "TaskNotReconciled", "could not close the jobs of stopping task `t`"),
+            (reconcile, "ServiceNotReconciled", "could not reconcile service `s`"),
+        ] {
+            let Diagnostic { error_type, error_message } = diagnostic(error);
+            assert!(error_type == name && error_message.starts_with(text), "{error_type}: {error_message}");
+        }
     }
 }

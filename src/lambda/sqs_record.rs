@@ -212,6 +212,8 @@ mod tests {
         for (body, expected) in [
             ("not json".to_owned(), "does not begin with `{`"),
             ("[1]".to_owned(), "does not begin with `{`"),
+            (with("kind", json!("k".repeat(65))), "`kind` is"),
+            (with("kind", json!("")), "`kind` is"),
             ("{\"version\": 1,".to_owned(), "not a JSON object: EOF"),
             (format!("{}1{}", "{\"x\":".repeat(5000), "}".repeat(5000)), "`version` is missing"),
             (
