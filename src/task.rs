@@ -15,6 +15,7 @@ pub mod change;
 pub mod concurrently;
 mod existence;
 pub mod fingerprints;
+mod interrupted;
 pub mod interruption;
 pub mod job;
 pub mod linger;

@@ -176,7 +176,7 @@ variable "linger_seconds" {
 }
 
 variable "batching_window_seconds" {
-  description = "Seconds that Lambda waits for more job messages, so that tasks share protection calls. With 0, a lone start is protected sooner and a burst later."
+  description = "Seconds that Lambda waits for more job messages, so that tasks share protection calls. With 0, a job that starts alone is protected sooner, and many that start at once later."
   type        = number
   default     = 1
 

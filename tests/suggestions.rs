@@ -120,7 +120,7 @@ const KINDS: [&str; 10] = [
     "wait",
 ];
 
-/// What was carried out.
+/// The results of the suggested actions.
 #[derive(Default)]
 struct CarriedOut {
     /// The number of actions by kind.

@@ -1,6 +1,7 @@
 //! Decides which protection to request for one task. Pure.
 
 use crate::ecs::{FailureReason, PROTECTION_MINUTES_MAX};
+use crate::task::change::{EcsProtection, ReleaseRule, TaskChange};
 use crate::task::minutes::GRANT_TOLERANCE;
 use crate::task::protection::ProtectionRequest;
 use crate::task::record::TaskRecord;
@@ -106,6 +107,21 @@ fn is_enough(confirmed: Timestamp, until: Timestamp) -> bool {
 
 fn earliest_retry(refused_at: Timestamp) -> Timestamp {
     refused_at.saturating_add(REFUSED_PAUSE).unwrap_or(Timestamp::MAX)
+}
+
+/// Decides for a record into which a change was merged.
+pub(crate) fn decide_change(record: &TaskRecord, change: &TaskChange, now: Timestamp) -> Decision {
+    match decide_protection(record, now) {
+        // The record may be wrong, or the protection another writer's: ECS says what there is to clear.
+        Decision::Keep(KeepReason::Idle) if change.release != ReleaseRule::ByJobs => {
+            Decision::Request(ProtectionRequest::Clear)
+        }
+        // ECS is stopping it, and what the record lacks it can no longer get.
+        Decision::Request(_) if change.end.is_some() && change.protection != EcsProtection::NotAsked => {
+            Decision::Keep(KeepReason::Stopped)
+        }
+        decision => decision,
+    }
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ use crate::task::change::{EcsProtection, RefusedBefore, ReleaseRule, TaskChange}
 use crate::task::concurrently::at_once;
 use crate::task::interruption::StopStage;
 use crate::task::outcome::{RetryReason, TaskState};
-use crate::task::plan::{Decision, KeepReason, decide_protection};
-use crate::task::protection::{CallResult, ProtectionRequest};
+use crate::task::plan::{Decision, KeepReason, decide_change, decide_protection};
+use crate::task::protection::CallResult;
 use crate::task::rate_limit::RateLimit;
 use crate::task::record::TaskRecord;
 use crate::task::stage::{BoxedStage, CalledStage, CheckedReleases, EndedStage, Existence, FoundRecord, Next, Stage};
@@ -279,21 +279,6 @@ impl Reconcile<'_> {
 
     pub(crate) fn time_is_short(&self) -> bool {
         self.budget.allows_a_call(self.clock).is_err()
-    }
-}
-
-/// Decides for a record into which a change was merged.
-fn decide_change(record: &TaskRecord, change: &TaskChange, now: Timestamp) -> Decision {
-    match decide_protection(record, now) {
-        // The record may be wrong, or the protection another writer's: ECS says what there is to clear.
-        Decision::Keep(KeepReason::Idle) if change.release != ReleaseRule::ByJobs => {
-            Decision::Request(ProtectionRequest::Clear)
-        }
-        // ECS is stopping it, and what the record lacks it can no longer get.
-        Decision::Request(_) if change.end.is_some() && change.protection != EcsProtection::NotAsked => {
-            Decision::Keep(KeepReason::Stopped)
-        }
-        decision => decision,
     }
 }
 

@@ -28,7 +28,7 @@ pub struct TaskStopEvent {
     pub cause: StopCause,
 }
 
-/// A stop that ECS confirms.
+/// What ECS says about a stop.
 pub(crate) struct ObservedStop {
     /// `None` while it may still turn out that the jobs have finished.
     pub(crate) end: Option<TaskStop>,
@@ -71,8 +71,8 @@ impl TaskReconciler {
             Some(until) if is_scale_in && until > now => self.protection_at_stop(task).await,
             _ => EcsProtection::NotAsked,
         };
-        // A worker that protects its task clears that when its last job has finished, and the stop may be quicker than the
-        // message. The event that the task has stopped tells.
+        // A worker that protects its task clears that when its last job has finished, and the task may stop before the
+        // message arrives. The event of the stopped task settles it.
         let is_cleared = protection == EcsProtection::Unprotected && record.agent_until(now).is_some();
         let waits = is_cleared && end.stage == StopStage::Stopping;
         Ok(Some(ObservedStop { end: Some(end).filter(|_| !waits), protection }))

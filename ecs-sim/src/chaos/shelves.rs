@@ -47,7 +47,8 @@ impl<R: Record> Shelf<R> {
 }
 
 impl Shelves {
-    /// Whether a raise of the service's desired count to this value may have been sent, or is recorded as about to be. ECS cannot distinguish such a
+    /// Whether a raise of the service's desired count to this value may have been sent, or is about
+    /// to be. ECS cannot distinguish such a
     /// raise from another actor that sets the same count.
     pub(super) fn may_be_raised_to(&self, service: &str, count: u32) -> bool {
         let mut raises = self.services.records().filter(|(arn, _)| arn.name == service);

@@ -15,7 +15,7 @@ use crate::store::memory::MemoryStore;
 use crate::task::interruption::TaskStop;
 use crate::task::job::{Job, JobKey};
 use crate::task::protection::Call;
-use crate::task::protection::Refusal;
+use crate::task::protection::{ProtectionRequest, Refusal};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use jiff::SignedDuration;
