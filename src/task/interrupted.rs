@@ -1,4 +1,4 @@
-//! The interruptions of a task's jobs in its record, and what is known of its protection at its stop.
+//! The interruptions of the jobs of a task, and how long ECS protected the task before it stopped.
 
 use crate::outbox::Delivery;
 use crate::task::change::EcsProtection;
