@@ -46,9 +46,11 @@ pub fn message_outcome(
         TaskState::Known(_, None) => return MessageOutcome::Done,
         TaskState::Known(record, Some(unsettled)) => (record, unsettled),
     };
-    // A job for which the task protects itself waits for nothing.
+    // A job for which the task protects itself waits for nothing but the first proof that ECS knows the task: without
+    // one, a task that stops unseen would not be found again.
     let by_function = record.jobs.get(job).is_some_and(|job| !job.is_protected_by_agent());
-    let job_lives = by_function && record.live_jobs(now).any(|(live, _)| live == job);
+    let waits = by_function || !record.protection.is_known;
+    let job_lives = waits && record.live_jobs(now).any(|(live, _)| live == job);
     // ECS does not know the task, or never protects it: its record was not created, or has given up its jobs.
     let is_given_up = is_of_no_task(unsettled) && !record.knows(job);
     let concerned = match message_type {

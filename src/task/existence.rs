@@ -3,11 +3,10 @@
 //! `MISSING` proves little by itself, because ECS answers so for a task that has just stopped, too. `DescribeTasks`
 //! still knows that one, and its jobs are then interrupted rather than given up.
 
-use crate::config::settings::Mode;
 use crate::ecs::arn::{Task, TaskId};
 use crate::ecs::{FailureReason, TASKS_PER_READ_MAX};
 use crate::task::outcome::{RetryReason, TaskState};
-use crate::task::protection::{CallResult, Refusal};
+use crate::task::protection::CallResult;
 use crate::task::reconcile::Reconcile;
 use crate::task::stage::{BoxedStage, CalledStage, Existence, FoundRecord, Next};
 use futures_util::FutureExt;
@@ -72,9 +71,7 @@ impl Reconcile<'_> {
                         }
                     }
                     info!(task = %stage.task, "recording nothing about a task that ECS does not know");
-                    let missing = Refusal { reason: FailureReason::Missing, detail: None, at: self.clock.now() };
-                    // A dry run counts every message as done.
-                    let reason = (self.config.mode != Mode::DryRun).then_some(RetryReason::Refused(missing));
+                    let reason = self.of_unknown_task(self.clock.now());
                     states[stage.at] = Some(TaskState::Known(stage.versioned.record, reason));
                 }
                 Some(Existence::Unproved) | None => {

@@ -10,8 +10,8 @@ mod log;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::settings::{Config, Mode};
-use crate::ecs::EcsClient;
 use crate::ecs::arn::Task;
+use crate::ecs::{EcsClient, FailureReason};
 use crate::store;
 use crate::store::{Changed, RECORDS_AT_ONCE, Store, Updated, Versioned};
 use crate::task::batching::{TaskRequest, coalesce};
@@ -20,7 +20,7 @@ use crate::task::concurrently::at_once;
 use crate::task::interruption::StopStage;
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::plan::{Decision, KeepReason, decide_change, decide_protection};
-use crate::task::protection::CallResult;
+use crate::task::protection::{CallResult, Refusal};
 use crate::task::rate_limit::RateLimit;
 use crate::task::record::TaskRecord;
 use crate::task::stage::{BoxedStage, CalledStage, CheckedReleases, EndedStage, Existence, FoundRecord, Next, Stage};
@@ -136,9 +136,10 @@ impl Reconcile<'_> {
             if let Decision::Keep(reason) = &decision {
                 log::kept(task, reason);
             }
+            record.protection.is_known |= is_proved;
+            let by_agent = decision == Decision::Keep(KeepReason::ByAgent);
             let mut next = self.next(task, record, decision, now);
             record.shrink(now, retention);
-            record.protection.is_known |= is_proved;
             // Without a call nothing says whether ECS knows the task, and a message alone creates no record.
             if let (Some(blank), false, Next::End(_)) = (blank, is_proved, &next)
                 && *record != blank
@@ -148,6 +149,15 @@ impl Reconcile<'_> {
                     false => Next::Prove(Box::new(change.clone())),
                     // The record has expired since it was loaded.
                     true => Next::End(Some(RetryReason::Unanswered)),
+                };
+            } else if by_agent && !record.protection.is_known && !jobs.is_empty() {
+                // No call of the function follows for such a job, and the call for another job may not be answered.
+                next = match is_asked {
+                    false => Next::Prove(Box::new(change.clone())),
+                    true => {
+                        record.give_up_unknown();
+                        Next::End(self.of_unknown_task(now))
+                    }
                 };
             }
             Changed { result: next, keep_until: record.keep_until(now, retention) }
@@ -161,6 +171,12 @@ impl Reconcile<'_> {
                 Err(EndedStage { at, state: TaskState::NotStored(RetryReason::Store(error)) })
             }
         }
+    }
+
+    /// The end of a reconcile of a task that ECS does not know. A dry run counts every message as done.
+    pub(crate) fn of_unknown_task(&self, now: Timestamp) -> Option<RetryReason> {
+        let missing = Refusal { reason: FailureReason::Missing, detail: None, at: now };
+        (self.config.mode != Mode::DryRun).then_some(RetryReason::Refused(missing))
     }
 
     /// Turns a decision into the next step. A call is recorded here, before it is sent.

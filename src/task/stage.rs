@@ -51,7 +51,8 @@ pub(crate) struct EndedStage {
 pub(crate) enum Next {
     /// A call that is recorded and not sent yet.
     Call(ProtectionRequest, CallId),
-    /// The record does not exist, and no call follows: the change counts only if ECS knows the task.
+    /// No call follows, and the record does not exist or no answer has proved that ECS knows the task: the change
+    /// counts only if it does.
     Prove(Box<TaskChange>),
     /// The reconcile of the task is over, for this reason if the requested protection was not reached.
     End(Option<RetryReason>),

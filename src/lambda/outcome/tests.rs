@@ -4,7 +4,8 @@ use super::*;
 use crate::ecs::FailureReason;
 use crate::lambda::received::Channel;
 use crate::store::error::StoreError;
-use crate::task::job::Job;
+use crate::task::agent_protection::AgentProtection;
+use crate::task::job::{Job, Reported};
 use crate::task::own_protection::OwnProtection;
 use crate::task::protection::Refusal;
 use crate::task::record::TaskRecord;
@@ -80,6 +81,17 @@ fn a_start_and_a_heartbeat_are_retried_while_their_own_job_lives_and_is_not_prot
         assert_eq!(unsettled(message_type, "j", held()), MessageOutcome::Done, "it has finished");
         assert_eq!(end_of_state(message_type, "j", &TaskState::Known(busy(), None)), MessageOutcome::Done);
     }
+}
+
+#[test]
+fn a_start_whose_task_protects_itself_is_retried_until_ecs_has_proved_that_it_knows_the_task() {
+    let protection = Some(Reported { value: AgentProtection::Until(at(60)), at: at(0) });
+    let mut record = TaskRecord::default();
+    let by_agent = Job { declared_until: Some(at(60)), protection, ..Job::default() };
+    record.merge_job(&key("j"), &by_agent);
+    assert_eq!(unsettled(JobMessageType::Started, "j", record.clone()), again());
+    record.protection.is_known = true;
+    assert_eq!(unsettled(JobMessageType::Started, "j", record), MessageOutcome::Done);
 }
 
 #[test]

@@ -12,8 +12,9 @@ use crate::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionSetting, Servic
 use crate::metrics::Counts;
 use crate::store::error::StoreError;
 use crate::store::memory::MemoryStore;
+use crate::task::agent_protection::AgentProtection;
 use crate::task::interruption::TaskStop;
-use crate::task::job::{Job, JobKey};
+use crate::task::job::{Job, JobKey, Reported};
 use crate::task::protection::Call;
 use crate::task::protection::{ProtectionRequest, Refusal};
 use async_trait::async_trait;
@@ -95,7 +96,7 @@ impl Ecs for AnsweringEcs<'_> {
     }
 }
 
-/// It knows every task, which takes it two seconds to say, and reports each protected as it grants it.
+/// It knows every task but number 9, which takes it two seconds to say, and reports each protected as it grants it.
 #[async_trait]
 impl ServiceReads for AnsweringEcs<'_> {
     async fn describe_services(&self, _: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
@@ -128,7 +129,7 @@ impl ServiceReads for AnsweringEcs<'_> {
             started_at: None,
             stop: StopCause::default(),
         };
-        Ok(tasks.iter().map(running).collect())
+        Ok(tasks.iter().filter(|id| **id != task(9).id).map(running).collect())
     }
 
     async fn get_task_protection(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
@@ -214,7 +215,11 @@ fn stored(store: &MemoryStore, number: usize) -> Versioned<TaskRecord> {
 
 /// Another instance changes the record of task 1.
 fn meanwhile(store: &MemoryStore, change: impl Fn(&mut TaskRecord)) {
-    let task = task(1);
+    change_record(store, 1, change);
+}
+
+fn change_record(store: &MemoryStore, number: usize, change: impl Fn(&mut TaskRecord)) {
+    let task = task(number);
     let updated = store::update(store, &task, None, |record: &mut TaskRecord| {
         change(record);
         store::Changed { result: (), keep_until: minutes(600) }
@@ -252,6 +257,33 @@ fn a_start_does_not_wait_for_what_ecs_says_about_the_task_of_another_message() {
     assert_eq!(clock.now(), at(2_000), "ECS was asked about the other task");
     assert!(states.iter().all(|state| unsettled(state).is_none()), "{states:?}");
     assert!(!stored(&store, 2).record.is_blank());
+}
+
+#[test]
+fn ecs_is_asked_about_a_task_that_protects_itself_unless_it_has_proved_that_it_knows_it() {
+    let by_agent = Reported { value: AgentProtection::Until(minutes(60)), at: at(0) };
+    let by_agent = Job { protection: Some(by_agent), ..job(minutes(60)) };
+    let started = |number| TaskChange { jobs: vec![(key("j"), by_agent.clone())], ..TaskChange::none(task(number)) };
+    // An earlier message has created the record, and its call was not answered.
+    let unanswered = |record: &mut TaskRecord| {
+        record.merge_job(&key("earlier"), &Job { finished_at: Some(at(0)), ..job(minutes(60)) });
+    };
+    for (number, is_proved, ends, jobs) in [(1, false, at(2_000), 2), (1, true, at(0), 2), (9, false, at(2_000), 0)] {
+        let clock = watchmaker();
+        let store = MemoryStore::new(Arc::new(clock.clone()));
+        let prepare = |record: &mut TaskRecord| {
+            unanswered(record);
+            record.protection.is_known = is_proved;
+        };
+        change_record(&store, number, prepare);
+        let ok: Box<Answers<'_>> = Box::new(|_, _| Ok(()));
+        let (states, calls) = carried_out(&store, &clock, vec![started(number)], (TEN_MINUTES, ok));
+        assert_eq!((calls, clock.now()), (Vec::new(), ends), "{number}");
+        let record = stored(&store, number).record;
+        assert_eq!((record.protection.is_known, record.jobs.len()), (number != 9, jobs));
+        let is_refused = matches!(unsettled(&states[0]), Some(RetryReason::Refused(refusal)) if refusal.reason == FailureReason::Missing);
+        assert_eq!(is_refused, number == 9, "{states:?}");
+    }
 }
 
 #[test]
