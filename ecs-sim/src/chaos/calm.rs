@@ -146,17 +146,20 @@ impl World {
     }
 
     /// When the last job ends, as declared, and when the last protection ends. A start that was delivered long after the
-    /// function forgot its finished job has begun the job anew, until its declared end.
+    /// function forgot its finished job has begun the job anew, until its declared end. What the function has set may
+    /// come back after another writer has shortened it: a later request covers what an outlived job keeps.
     fn over_at(&self) -> (Millis, Millis) {
         let region = self.region.lock();
         let jobs = self.model.tasks.iter().flat_map(|task| &task.jobs).filter(|job| !job.finish_sent);
         let jobs_over = jobs.filter_map(JobModel::until).max().unwrap_or(0).max(region.now());
         let protections = region.ecs.tasks().filter_map(|task| task.protected_until);
         let now = timestamp(region.now());
-        let begun_anew = self.shelves.tasks.records().filter_map(|(_, record)| record.wanted_until(now));
-        let begun_anew =
-            begun_anew.filter_map(|until| Millis::try_from(until.duration_since(timestamp(0)).as_millis()).ok());
-        (jobs_over, protections.chain(begun_anew).max().unwrap_or(0).max(jobs_over))
+        let wanted = self.shelves.tasks.records().flat_map(|(_, record)| {
+            let kept = record.protection.own.iter().map(|own| own.latest);
+            record.wanted_until(now).into_iter().chain(kept)
+        });
+        let wanted = wanted.filter_map(|until| Millis::try_from(until.duration_since(timestamp(0)).as_millis()).ok());
+        (jobs_over, protections.chain(wanted).max().unwrap_or(0).max(jobs_over))
     }
 
     /// The next moment at which anything is due.
