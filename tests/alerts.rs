@@ -561,10 +561,11 @@ fn an_escalation_says_how_much_of_the_time_has_passed() {
 
 #[test]
 fn the_resolutions_of_a_block_and_of_a_risk_differ() {
+    let by_cloud_formation = |minute| Deadline { at: at(minute), source: DeadlineSource::CloudFormation };
     let ended = |kind, rollout, since, deadline| {
         let alert = Alert {
             since: at(since),
-            resolution: Some(Resolution { at: at(200), rollout, deadline: Some(at(deadline)), tasks: Vec::new() }),
+            resolution: Some(Resolution { at: at(200), rollout, deadline: Some(deadline), tasks: Vec::new() }),
             ..alert(kind, Transition::Resolved)
         };
         let subject = subject_of(&alert).split_once(": ").unwrap().1.to_owned();
@@ -573,17 +574,17 @@ fn the_resolutions_of_a_block_and_of_a_risk_differ() {
     for rollout in
         [RolloutEnd::ServiceDeleted, RolloutEnd::Failed, RolloutEnd::Finished, RolloutEnd::Replaced, RolloutEnd::GoesOn]
     {
-        let [blocked, at_risk] =
-            [AlertKind::DeploymentBlocked, AlertKind::DeploymentAtRisk].map(|kind| ended(kind, rollout, 10, 180).0);
+        let [blocked, at_risk] = [AlertKind::DeploymentBlocked, AlertKind::DeploymentAtRisk]
+            .map(|kind| ended(kind, rollout, 10, by_cloud_formation(180)).0);
         assert_ne!(blocked, at_risk, "{rollout:?}");
     }
-    let (subject, body) = ended(AlertKind::DeploymentBlocked, RolloutEnd::GoesOn, 10, 180);
+    let (subject, body) = ended(AlertKind::DeploymentBlocked, RolloutEnd::GoesOn, 10, by_cloud_formation(180));
     assert_eq!(subject, "its deployment was unblocked 20 min late");
     says(&body, &["CloudFormation may have rolled back meanwhile. Check which revision is being deployed."]);
-    let (_, body) = ended(AlertKind::DeploymentBlocked, RolloutEnd::GoesOn, 10, 230);
+    let (_, body) = ended(AlertKind::DeploymentBlocked, RolloutEnd::GoesOn, 10, by_cloud_formation(230));
     says(&body, &["The deployment is still in progress. Check that it finishes."]);
-    let two_weeks = 14 * 24 * 60;
-    let (subject, body) = ended(AlertKind::DeploymentAtRisk, RolloutEnd::Finished, 0, two_weeks);
+    let clean_up = Deadline { at: at(14 * 24 * 60), source: DeadlineSource::CleanUp };
+    let (subject, body) = ended(AlertKind::DeploymentAtRisk, RolloutEnd::Finished, 0, clean_up);
     assert_eq!(subject, "its old tasks are gone, in time");
     says(&body, &["The clean-up went on for 3 h 20 min: from 2026-01-05 10:00 UTC to 2026-01-05 13:20 UTC."]);
 }

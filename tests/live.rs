@@ -9,6 +9,7 @@ use ecs_sim::scenario::{Style, Timeline, live};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What `aws lambda invoke` sends and receives.
@@ -37,16 +38,43 @@ fn await_that(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// A client of the stack, beside it: waits for the protection of the task, asks the function for its status, stops the
-/// task, and waits for the alert.
-fn status_of_a_job_that_is_then_interrupted(region: &SharedRegion, task: &str, address: SocketAddr) -> Value {
+/// task, and waits until the alert is shown.
+fn status_of_a_job_that_is_then_interrupted(
+    region: &SharedRegion,
+    task: &str,
+    address: SocketAddr,
+    shown: &Shown,
+) -> Value {
     await_that("the function protects the task", || region.lock().ecs.task(task).unwrap().is_protected());
     let status = invoked(address, r#"{"status": {}}"#);
     region.lock().ecs.stop_task(task).unwrap();
-    let is_published = || region.lock().queues.messages(INTERRUPTED_QUEUE).is_ok_and(|messages| !messages.is_empty());
-    await_that("the function forwards the interrupted job", is_published);
-    // The alert is published before, and shown with the next tick.
-    std::thread::sleep(Duration::from_secs(1));
+    let is_forwarded = || region.lock().queues.messages(INTERRUPTED_QUEUE).is_ok_and(|messages| !messages.is_empty());
+    await_that("the function forwards the interrupted job", is_forwarded);
+    await_that("the alert is shown", || shown.text().contains(ALERT));
     status
+}
+
+/// The line of the alert.
+const ALERT: &str = "email: INTERRUPTED";
+
+/// What the stack has written so far.
+#[derive(Clone, Default)]
+struct Shown(Arc<Mutex<Vec<u8>>>);
+
+impl Shown {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Shown {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "waits for a client beside it")]
@@ -71,18 +99,20 @@ fn the_function_behind_the_queue_protects_a_task_and_answers_an_operator() {
         let address = server.address();
         let bootstrap = crate::files::bootstrap();
         let mut function = Process::behind(server, &region, bootstrap, std::iter::empty()).await.unwrap();
-        let (shared, id) = (region.clone(), task.clone());
-        let client = std::thread::spawn(move || status_of_a_job_that_is_then_interrupted(&shared, &id, address));
-        let mut shown = Vec::new();
-        let mut timeline = Timeline::new(&mut shown, Style::default());
+        let shown = Shown::default();
+        let (shared, id, written) = (region.clone(), task.clone(), shown.clone());
+        let client =
+            std::thread::spawn(move || status_of_a_job_that_is_then_interrupted(&shared, &id, address, &written));
+        let mut writer = shown.clone();
+        let mut timeline = Timeline::new(&mut writer, Style::default());
         tokio::select! {
             Err(problem) = live(region.clone(), &mut function, &mut timeline) => panic!("{problem}"),
             () = until_finished(&client) => {}
         }
         function.stop().await;
-        (client.join().unwrap(), String::from_utf8(shown).unwrap())
+        (client.join().unwrap(), shown.text())
     });
     assert!(status.to_string().contains(&task), "{status}");
     assert!(shown.contains(&format!("protect {task} for 60 minutes")), "{shown}");
-    assert!(shown.contains("email: INTERRUPTED"), "{shown}");
+    assert!(shown.contains(ALERT), "{shown}");
 }

@@ -4,6 +4,7 @@
 //! Only these modules choose facts and write sentences; the formats choose lengths and markup. Text that others wrote
 //! is marked as such (`Piece`), so that each format can escape and shorten it.
 
+pub(crate) mod deadline;
 pub(crate) mod decide;
 pub(crate) mod ending;
 pub(crate) mod first_lines;

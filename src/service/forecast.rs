@@ -7,6 +7,7 @@ use crate::service::durations::LearnedEnd;
 use crate::service::rollout::CLEAN_UP_MAX;
 use crate::service::snapshot::JobSnapshot;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ impl Forecast {
 }
 
 /// The basis of the expected end of a rollout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForecastBasis {
     /// The end that a worker expects.
@@ -87,7 +88,7 @@ impl DiagnosisPolicy {
 }
 
 /// When a rollout must have finished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deadline {
     /// The moment.
     pub at: Timestamp,
@@ -96,7 +97,7 @@ pub struct Deadline {
 }
 
 /// The source of a deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeadlineSource {
     /// CloudFormation created the service, and rolls back after its limit for this kind of deployment.

@@ -2,6 +2,7 @@
 //! task. Pure.
 
 use crate::ecs::arn::TaskId;
+use crate::service::forecast::Deadline;
 use crate::service::snapshot::ServiceSnapshot;
 use crate::task::job::JobKey;
 use crate::task::record::TaskRecord;
@@ -15,7 +16,7 @@ pub struct Resolution {
     /// How the rollout ended.
     pub rollout: RolloutEnd,
     /// The last deadline of the rollout, if it had one.
-    pub deadline: Option<Timestamp>,
+    pub deadline: Option<Deadline>,
     /// The outcomes of the refused tasks, if the incident was about them.
     pub tasks: Vec<TaskEnd>,
 }

@@ -97,7 +97,7 @@ impl Reconcile<'_> {
         change: TaskChange,
         found: Option<FoundRecord>,
     ) -> Result<Stage, EndedStage> {
-        let TaskChange { task, jobs, end, protection, refusal, release } = &change;
+        let TaskChange { task, jobs, .. } = &change;
         if self.time_is_short() {
             return Err(EndedStage { at, state: TaskState::NotStored(RetryReason::OutOfTime) });
         }
@@ -111,27 +111,7 @@ impl Reconcile<'_> {
             let now = self.clock.now();
             let blank = record.is_blank().then(|| record.clone());
             record.forget(now, retention);
-            record.linger_after(jobs, self.config.linger);
-            record.add_reports(jobs, now);
-            record.end_linger(*release);
-            record.see_agent(*protection, now);
-            match protection {
-                EcsProtection::NotAsked => {}
-                EcsProtection::Unprotected => record.protection.see(None, now),
-                EcsProtection::Until(until) => record.protection.see(Some(*until), now),
-            }
-            if let Some(end) = end {
-                record.interrupt(end, *protection, now);
-                if end.stage == StopStage::Stopped {
-                    record.stop(now);
-                }
-            }
-            if *release == ReleaseRule::ByForce {
-                record.finish_jobs(now);
-            }
-            if *refusal == RefusedBefore::MayBeOver {
-                record.protection.allow_retry();
-            }
+            self.merge_change(record, &change, now);
             let decision = decide_change(record, &change, now);
             if let Decision::Keep(reason) = &decision {
                 log::kept(task, reason);
@@ -170,6 +150,31 @@ impl Reconcile<'_> {
                 warn!(%task, failure = %error, "state store unavailable; messages will be retried");
                 Err(EndedStage { at, state: TaskState::NotStored(RetryReason::Store(error)) })
             }
+        }
+    }
+
+    fn merge_change(&self, record: &mut TaskRecord, change: &TaskChange, now: Timestamp) {
+        let TaskChange { task: _, jobs, end, protection, refusal, release } = change;
+        record.linger_after(jobs, self.config.linger);
+        record.add_reports(jobs, now);
+        record.end_linger(*release);
+        record.see_agent(*protection, now);
+        match protection {
+            EcsProtection::NotAsked => {}
+            EcsProtection::Unprotected => record.protection.see(None, now),
+            EcsProtection::Until(until) => record.protection.see(Some(*until), now),
+        }
+        if let Some(end) = end {
+            record.interrupt(end, *protection, now);
+            if end.stage == StopStage::Stopped {
+                record.stop(now);
+            }
+        }
+        if *release == ReleaseRule::ByForce {
+            record.finish_jobs(now);
+        }
+        if *refusal == RefusedBefore::MayBeOver {
+            record.protection.allow_retry();
         }
     }
 

@@ -215,10 +215,8 @@ impl TaskRecord {
 mod tests {
     use super::*;
     use crate::ecs::task::StopCause;
-    use crate::task::agent_protection::AgentProtection;
     use crate::task::change::EcsProtection;
     use crate::task::interruption::{StopStage, TaskStop};
-    use crate::task::job::Reported;
     use crate::task::own_protection::OwnProtection;
     use crate::task::protection::{CallResult, ProtectionRequest};
 
@@ -313,24 +311,6 @@ mod tests {
     }
 
     #[test]
-    fn each_job_is_interrupted_once_those_included_that_began_after_the_notice() {
-        let mut record = TaskRecord::default();
-        let end = |stage| TaskStop { stage, service: None, cause: StopCause::default() };
-        record.merge_job(&key("before"), &live(0, 30));
-        record.interrupt(&end(StopStage::Stopping), EcsProtection::NotAsked, at(1));
-        record.interrupt(&end(StopStage::Stopping), EcsProtection::NotAsked, at(1));
-        record.merge_job(&key("after"), &live(1, 30));
-        record.interrupt(&end(StopStage::Stopped), EcsProtection::NotAsked, at(2));
-        let claimed: Vec<_> = std::iter::from_fn(|| record.claim_interruption(at(2)))
-            .take(9)
-            .map(|interruption| {
-                (interruption.what.stage, interruption.what.jobs.into_iter().map(|job| job.key).collect::<Vec<_>>())
-            })
-            .collect();
-        assert_eq!(claimed, [(StopStage::Stopping, vec![key("before")]), (StopStage::Stopped, vec![key("after")])],);
-    }
-
-    #[test]
     fn a_record_is_read_back_from_json_as_it_was() {
         let mut record = TaskRecord::default();
         record.merge_job(&key("j-1"), &live(0, 30));
@@ -369,58 +349,6 @@ mod tests {
         assert_eq!((of("lives").finished_at, of("lives").duration()), (Some(at(5)), None));
         assert_eq!(of("outlived").finished_at, Some(at(5)), "it may keep protection");
         assert_eq!((of("finished").finished_at, of("finished").reported_at), (Some(at(4)), Some(at(0))));
-    }
-
-    #[test]
-    fn an_interruption_says_until_when_the_task_was_protected_if_that_is_not_over() {
-        let protected_until = |minute| {
-            let mut record = TaskRecord::default();
-            record.merge_job(&key("j"), &live(0, 90));
-            record.protection.confirmed_until = Some(at(30));
-            let end = TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() };
-            record.interrupt(&end, EcsProtection::NotAsked, at(minute));
-            record.interruptions[0].what.protected_until
-        };
-        assert_eq!([protected_until(29), protected_until(30), protected_until(31)], [Some(at(30)), None, None]);
-    }
-
-    #[test]
-    fn an_interruption_of_a_task_that_protects_itself_goes_by_its_workers_report_and_by_what_ecs_says() {
-        let by_agent = Reported { value: AgentProtection::Until(at(30)), at: at(0) };
-        let interrupted = |reported, minute| {
-            let mut record = TaskRecord::default();
-            record.merge_job(&key("j"), &Job { protection: Some(by_agent.clone()), ..live(0, 90) });
-            let end = TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() };
-            record.see_agent(reported, at(minute));
-            record.interrupt(&end, reported, at(minute));
-            let what = &record.interruptions[0].what;
-            (what.protected_until, what.is_reported_by_worker, what.protection_reported_at, what.protection_lost_at)
-        };
-        let until = Some(at(30));
-        assert_eq!(interrupted(EcsProtection::NotAsked, 5), (until, true, None, None));
-        assert_eq!(interrupted(EcsProtection::Until(at(30)), 5), (until, true, Some(at(5)), None));
-        assert_eq!(interrupted(EcsProtection::Unprotected, 5), (until, true, None, Some(at(5))));
-        assert_eq!(interrupted(EcsProtection::Unprotected, 31), (None, false, None, None));
-    }
-
-    #[test]
-    fn an_interruption_is_open_until_it_was_notified_except_while_an_invocation_sends_it() {
-        let mut record = TaskRecord::default();
-        assert!(!record.has_due_interruption(at(0)));
-        record.merge_job(&key("j"), &live(0, 30));
-        record.interrupt(
-            &TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() },
-            EcsProtection::NotAsked,
-            at(1),
-        );
-        assert!(record.has_due_interruption(at(1)));
-        assert!(record.claim_interruption(at(1)).is_some());
-        let claim_ends = at(1) + crate::outbox::CLAIM;
-        let [before, after] = [-1, 1].map(|second| claim_ends + SignedDuration::from_secs(second));
-        assert_eq!([before, claim_ends, after].map(|now| record.has_due_interruption(now)), [false, true, true]);
-        record.interruptions[0].delivery = None;
-        assert!(!record.has_due_interruption(after));
-        assert_eq!(record.claim_interruption(after), None);
     }
 
     #[test]

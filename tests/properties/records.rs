@@ -16,6 +16,7 @@ use taskhold::ecs::FailureReason;
 use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::durations::LearnedDurations;
+use taskhold::service::forecast::{Deadline, DeadlineSource};
 use taskhold::service::incident::pending::PendingNotification;
 use taskhold::service::incident::scope::IncidentScope;
 use taskhold::service::incident::{Incident, IncidentState};
@@ -199,7 +200,15 @@ fn incident() -> impl Strategy<Value = Incident> {
         (0, None) => IncidentState::Open,
         (marks, None) => IncidentState::Escalated { marks },
     });
-    let scope = (vec(text(), 0..3), btree_set(task_id(), 0..4), maybe_moment())
+    let sources = select(vec![
+        DeadlineSource::CloudFormation,
+        DeadlineSource::LifecycleStage,
+        DeadlineSource::CleanUp,
+        DeadlineSource::Tag,
+        DeadlineSource::Setting,
+    ]);
+    let deadline = (maybe_moment(), sources).prop_map(|(at, source)| Some(Deadline { at: at?, source }));
+    let scope = (vec(text(), 0..3), btree_set(task_id(), 0..4), deadline)
         .prop_map(|(deployments, tasks, deadline)| IncidentScope { deployments, tasks, deadline });
     let kind = select(AlertKind::ALL.to_vec());
     (kind, any_moment(), any_moment(), state, any::<bool>(), option::of(pending), scope).prop_map(

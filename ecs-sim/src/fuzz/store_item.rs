@@ -16,6 +16,7 @@ use taskhold::notify::message::AlertMessage;
 use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::durations::LearnedDurations;
+use taskhold::service::forecast::{Deadline, DeadlineSource};
 use taskhold::service::incident::delivery::claim;
 use taskhold::service::incident::pending::PendingNotification;
 use taskhold::service::incident::scope::IncidentScope;
@@ -90,7 +91,8 @@ fn service() -> ServiceRecord {
         delivery: Delivery { claimed_until: Some(at(9)), failures: 2 },
         after: Some(Transition::Opened),
     };
-    let scope = IncidentScope { deployments: vec![rollout.clone()], tasks: [task('d')].into(), deadline: Some(at(30)) };
+    let deadline = Some(Deadline { at: at(30), source: DeadlineSource::CloudFormation });
+    let scope = IncidentScope { deployments: vec![rollout.clone()], tasks: [task('d')].into(), deadline };
     let incident = |kind, pending, state| {
         let scope = scope.clone();
         Incident { kind, since: at(0), notified_at: at(5), state, attempted: true, pending, scope }

@@ -1,7 +1,8 @@
 //! The content of the first lines of a notification.
 
+use crate::notify::notification::deadline::{Likelihood, missed, missing};
 use crate::notify::notification::first_lines::FirstLines;
-use crate::notify::notification::outlook::{Likelihood, Outlook, consequence, deployment_ends, ends, outlook};
+use crate::notify::notification::outlook::{Outlook, consequence, deployment_ends, ends, outlook};
 use crate::notify::notification::refused;
 use crate::notify::notification::suggested_action::{instruction, shown};
 use crate::notify::wording::{clock, count, time_from};
@@ -229,14 +230,7 @@ fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) 
 /// The choice between the deadline and the jobs, if no action saves both.
 fn choice(alert: &Alert, deadline: Deadline) -> String {
     let at = clock(deadline.at, alert.at);
-    let miss = match deadline.source {
-        DeadlineSource::CloudFormation => "let CloudFormation roll back (the jobs keep running)",
-        DeadlineSource::LifecycleStage => "let ECS end the lifecycle stage (the jobs keep running)",
-        DeadlineSource::CleanUp => "let the clean-up end (the jobs keep running)",
-        DeadlineSource::Tag | DeadlineSource::Setting => {
-            "let the deployment tool give up, if it does then (the jobs keep running)"
-        }
-    };
+    let miss = missing(deadline);
     let by_force = shown(alert).into_iter().zip(1..).find_map(|(action, number)| match action {
         SuggestedAction::ReleaseByForce { tasks, .. } => Some((tasks, number)),
         _ => None,
@@ -249,21 +243,4 @@ fn choice(alert: &Alert, deadline: Deadline) -> String {
     let cost = if jobs == 0 { "its work".to_owned() } else { count(jobs, "job") };
     let tasks = if tasks.len() == 1 { "the task" } else { "the tasks" };
     format!("decide before {at}: {miss}, or release {tasks} by force (action {number} below, interrupts {cost}).")
-}
-
-/// What to do after the deadline.
-fn missed(source: Option<DeadlineSource>) -> &'static str {
-    match source {
-        Some(DeadlineSource::CloudFormation) => {
-            "check whether CloudFormation is rolling back. If it is, let the jobs finish: releasing their tasks no \
-             longer saves the update."
-        }
-        Some(DeadlineSource::LifecycleStage) => {
-            "check whether ECS has ended the lifecycle stage. If it has, let the jobs finish: releasing their \
-             tasks no longer saves the deployment."
-        }
-        Some(DeadlineSource::CleanUp | DeadlineSource::Tag | DeadlineSource::Setting) | None => {
-            "check whether your deployment tool has given up. If it has, let the jobs finish."
-        }
-    }
 }

@@ -6,7 +6,6 @@ use crate::notify::wording::{clock, count, span, span_between, time, time_from};
 use crate::service::alert::{Alert, AlertKind, OwnAction};
 use crate::service::forecast::DeadlineSource;
 use crate::service::resolution::{Resolution, RolloutEnd, TaskEnd, TaskFate};
-use crate::service::rollout::CLEAN_UP_MAX;
 use crate::task::job::JobKey;
 use jiff::Timestamp;
 
@@ -21,7 +20,7 @@ pub(crate) fn of_rollout(alert: &Alert) -> String {
         _ => ("blocked deployment", "protected tasks no longer block its deployment"),
     };
     let Some(end) = &alert.resolution else { return over.to_owned() };
-    let punctuality = end.deadline.map(|deadline| punctuality(end, deadline));
+    let punctuality = end.deadline.map(|deadline| punctuality(end, deadline.at));
     match (end.rollout, punctuality) {
         (RolloutEnd::ServiceDeleted, _) => format!("the service was deleted with its {deployment}"),
         (RolloutEnd::Failed, _) => format!("its {deployment} failed"),
@@ -39,11 +38,11 @@ pub(crate) fn of_rollout(alert: &Alert) -> String {
     }
 }
 
-/// Whether the incident was about the clean-up after a deployment: only ECS gives as long as that.
+/// Whether the incident was about the clean-up after a deployment.
 fn was_clean_up(alert: &Alert) -> bool {
     let deadline = alert.resolution.as_ref().and_then(|end| end.deadline);
-    let is_at_risk = alert.kind == AlertKind::DeploymentAtRisk;
-    is_at_risk && deadline.is_some_and(|deadline| deadline.duration_since(alert.since) >= CLEAN_UP_MAX)
+    alert.kind == AlertKind::DeploymentAtRisk
+        && deadline.is_some_and(|deadline| deadline.source == DeadlineSource::CleanUp)
 }
 
 /// Whether the deployment still waits for protected tasks, but no longer for too long.
@@ -98,8 +97,8 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
     let mut summary = vec![format!("{} for {lasted}: from {} to {}.", state(alert), time(alert.since), time(at))];
     let is_of_rollout = alert.kind.is_about_a_deployment();
     if let Some(end) = alert.resolution.as_ref().filter(|_| is_of_rollout) {
-        summary.extend(end.deadline.map(|deadline| format!("The deadline was {}.", time(deadline))));
-        summary.extend(left_to_do(alert, end).map(str::to_owned));
+        summary.extend(end.deadline.map(|deadline| format!("The deadline was {}.", time(deadline.at))));
+        summary.extend(left_to_do(end).map(str::to_owned));
     }
     if let OwnAction::RaisedDesiredCount { from, to } = alert.own_action {
         summary.push(format!("taskhold sets the desired count from {to} back to {from} when the service is steady."));
@@ -123,9 +122,9 @@ fn state(alert: &Alert) -> &'static str {
     }
 }
 
-fn left_to_do(alert: &Alert, end: &Resolution) -> Option<&'static str> {
-    let is_late = end.deadline.is_some_and(|deadline| end.at > deadline);
-    let source = alert.diagnosis.deadline.map(|deadline| deadline.source);
+fn left_to_do(end: &Resolution) -> Option<&'static str> {
+    let is_late = end.deadline.is_some_and(|deadline| end.at > deadline.at);
+    let source = end.deadline.map(|deadline| deadline.source);
     match end.rollout {
         RolloutEnd::GoesOn if is_late && source == Some(DeadlineSource::CloudFormation) => {
             Some("CloudFormation may have rolled back meanwhile. Check which revision is being deployed.")

@@ -1,9 +1,10 @@
 //! Whether a rollout will meet its deadline: the times in the subject, and the cost of waiting.
 
+use crate::notify::notification::deadline::{Likelihood, after, at_the_deadline, passed};
 use crate::notify::notification::rollout::{rollout, whole_minutes};
 use crate::notify::wording::{clock, span, time_from};
 use crate::service::alert::{Alert, AlertKind};
-use crate::service::forecast::{Deadline, DeadlineSource, ForecastBasis};
+use crate::service::forecast::{Deadline, ForecastBasis};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -28,17 +29,6 @@ pub(crate) enum Outlook {
     },
     /// The deadline has passed.
     Passed,
-}
-
-/// How sure it is that a deadline is missed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Likelihood {
-    /// The workers say so.
-    Declared,
-    /// Half of the earlier jobs lasted as long.
-    Probable,
-    /// Few of the earlier jobs lasted as long, or only the maximum is known.
-    Possible,
 }
 
 /// Judges the rollout of an alert.
@@ -148,54 +138,6 @@ pub(crate) fn consequence(alert: &Alert) -> String {
         }
         Outlook::Passed => format!("the deadline, {at}, has passed. {}", passed(deadline)),
     }
-}
-
-/// What happens at a deadline that is missed.
-fn at_the_deadline(deadline: Deadline, likelihood: Likelihood) -> &'static str {
-    use Likelihood::{Declared, Possible, Probable};
-    match (deadline.source, likelihood) {
-        (DeadlineSource::CloudFormation, Declared) => "CloudFormation fails the update and rolls it back",
-        (DeadlineSource::CloudFormation, Probable) => "CloudFormation probably fails the update and rolls it back",
-        (DeadlineSource::CloudFormation, Possible) => "CloudFormation may fail the update and roll it back",
-        (DeadlineSource::LifecycleStage, Declared) => "ECS ends the lifecycle stage, after its 24 hours",
-        (DeadlineSource::LifecycleStage, Probable) => "ECS probably ends the lifecycle stage, after its 24 hours",
-        (DeadlineSource::LifecycleStage, Possible) => "ECS may end the lifecycle stage, after its 24 hours",
-        (DeadlineSource::CleanUp, _) => {
-            "the clean-up ends, and AWS does not document what ECS then does with the old tasks"
-        }
-        (DeadlineSource::Tag | DeadlineSource::Setting, _) => "the deployment tool may give up",
-    }
-}
-
-/// What happens at the deadline.
-fn after(deadline: Deadline) -> &'static str {
-    match deadline.source {
-        DeadlineSource::CloudFormation => "CloudFormation then fails the update and rolls it back.",
-        DeadlineSource::LifecycleStage => "ECS then ends the lifecycle stage, after its 24 hours.",
-        DeadlineSource::CleanUp => "AWS does not document what ECS then does with the old tasks.",
-        DeadlineSource::Tag | DeadlineSource::Setting => "The deployment tool may then give up.",
-    }
-}
-
-/// What has happened since the deadline.
-fn passed(deadline: Deadline) -> &'static str {
-    match deadline.source {
-        DeadlineSource::CloudFormation => "CloudFormation is failing the update and rolling it back.",
-        DeadlineSource::LifecycleStage => "ECS is ending the lifecycle stage.",
-        DeadlineSource::CleanUp => "AWS does not document what ECS now does with the old tasks.",
-        DeadlineSource::Tag | DeadlineSource::Setting => "The deployment tool may have given up.",
-    }
-}
-
-/// The time until a deadline, for a subject: `CloudFormation rolls back in 36 min`.
-pub(crate) fn left(deadline: Deadline, now: Timestamp) -> String {
-    let what = match deadline.source {
-        DeadlineSource::CloudFormation => "CloudFormation rolls back",
-        DeadlineSource::LifecycleStage => "ECS ends its stage",
-        DeadlineSource::CleanUp => "clean-up ends",
-        DeadlineSource::Tag | DeadlineSource::Setting => "deadline",
-    };
-    format!("{what} in {}", span(deadline.at.duration_since(now)))
 }
 
 /// The time that the tasks need if they miss a deadline, for a subject: `tasks need 59 min`.

@@ -1,10 +1,11 @@
 //! The problem of a service, when it began, and what it means: the first lines of a notification.
 
 use crate::notify::notification::Severity;
+use crate::notify::notification::deadline::{deadline_source, left};
 use crate::notify::notification::ending;
-use crate::notify::notification::outlook::{Outlook, left, needed, outlook};
+use crate::notify::notification::outlook::{Outlook, needed, outlook};
 use crate::notify::notification::refused;
-use crate::notify::notification::rollout::{deadline_source, pause, rollout};
+use crate::notify::notification::rollout::{pause, rollout};
 use crate::notify::wording::{span, time_from};
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::service::blocking_task::ProtectedFor;

@@ -5,7 +5,6 @@ use crate::notify::notification::Section;
 use crate::notify::wording::clock;
 use crate::service::alert::{Alert, AlertKind};
 use crate::service::diagnosis::Diagnosis;
-use crate::service::forecast::{DEADLINE_TAG, DeadlineSource};
 use crate::service::rollout::Rollout;
 use crate::service::task_counts::{DEPLOYMENTS_MAX, TaskCounts};
 use jiff::{SignedDuration, Timestamp};
@@ -18,26 +17,6 @@ pub(crate) fn rollout(rollout: &Rollout) -> &'static str {
         Rollout::TaskSet { .. } => "task set change",
         Rollout::ScaleIn { .. } => "scale-in",
     }
-}
-
-/// Where the deadline comes from.
-pub(crate) fn deadline_source(diagnosis: &Diagnosis) -> Option<String> {
-    let deadline = diagnosis.deadline?;
-    Some(match deadline.source {
-        DeadlineSource::CloudFormation => {
-            let hours = diagnosis.rollout.started_at().map_or(0, |start| deadline.at.duration_since(start).as_hours());
-            let limit = if hours == 3 { "three hours".to_owned() } else { format!("{hours} hours") };
-            format!("The deadline is CloudFormation's: after {limit}, it fails the update and rolls back.")
-        }
-        DeadlineSource::LifecycleStage => {
-            "The deadline is that of the lifecycle stage: ECS ends a stage after 24 hours.".to_owned()
-        }
-        DeadlineSource::CleanUp => {
-            "The deployment has succeeded. ECS stops trying to remove its old tasks two weeks after that.".to_owned()
-        }
-        DeadlineSource::Tag => format!("The deadline is set by the service's tag {DEADLINE_TAG}."),
-        DeadlineSource::Setting => "The deadline is set by TASKHOLD_DEADLINE_MINUTES.".to_owned(),
-    })
 }
 
 /// The pause of the deployment, or that a hook held it.

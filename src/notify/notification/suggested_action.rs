@@ -2,7 +2,8 @@
 
 use crate::ecs::arn::TaskId;
 use crate::notify::notification::Action;
-use crate::notify::notification::outlook::{Likelihood, Outlook, deployment_ends, outlook};
+use crate::notify::notification::deadline::Likelihood;
+use crate::notify::notification::outlook::{Outlook, deployment_ends, outlook};
 use crate::notify::notification::refused::{lost_by_waiting, without_renewal};
 use crate::notify::wording::{clock, count, span, time, time_from};
 use crate::service::alert::{Alert, AlertKind};

@@ -2,6 +2,7 @@
 
 use crate::ecs::arn::TaskId;
 use crate::service::alert::AlertKind;
+use crate::service::forecast::Deadline;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ pub struct IncidentScope {
     pub tasks: BTreeSet<TaskId>,
     /// The last known deadline of the newest deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<Timestamp>,
+    pub deadline: Option<Deadline>,
 }
 
 /// A current problem of a service.
