@@ -76,7 +76,7 @@ fn function_with(runtime: &Runtime, tasks: usize) -> GrantingFunction {
     let function = function(tasks);
     for begin in (0..tasks).step_by(1000) {
         let jobs = begin..tasks.min(begin + 1000);
-        deliver(runtime, &function, (&batch(jobs.clone(), Tasks::Own), jobs.len()));
+        deliver(runtime, &function, &batch(jobs.clone(), Tasks::Own), jobs.len());
     }
     function
 }
@@ -91,7 +91,7 @@ fn jobs_in_a_batch(runtime: &Runtime, jobs: usize) -> Duration {
     let payload = batch(0..jobs, Tasks::One);
     least(|| {
         let function = function(0);
-        timed(|| deliver(runtime, &function, (&payload, jobs)))
+        timed(|| deliver(runtime, &function, &payload, jobs))
     })
 }
 
@@ -99,8 +99,8 @@ fn one_job_more(runtime: &Runtime, jobs: usize) -> Duration {
     let (before, payload) = (batch(0..jobs, Tasks::One), batch(jobs..jobs + 1, Tasks::One));
     least(|| {
         let function = function(0);
-        deliver(runtime, &function, (&before, jobs));
-        timed(|| deliver(runtime, &function, (&payload, 1)))
+        deliver(runtime, &function, &before, jobs);
+        timed(|| deliver(runtime, &function, &payload, 1))
     })
 }
 

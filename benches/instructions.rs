@@ -14,6 +14,6 @@ fn main() {
     // As strings, created before: an instance receives its payload as a whole.
     let payloads: Vec<String> = (0..WARM_UP + 2000).map(|number| batch(number..number + 1, Tasks::Own)).collect();
     for payload in payloads.iter().take(WARM_UP + messages) {
-        deliver(&runtime, &function, (payload, 1));
+        deliver(&runtime, &function, payload, 1);
     }
 }

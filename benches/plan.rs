@@ -16,7 +16,7 @@ const TASKS_FEW: usize = RECORDS_MAX / 10;
 fn measure(criterion: &mut Criterion, tasks: usize) {
     let (runtime, payload) = (runtime(), batch(0..RECORDS_MAX, Tasks::Shared(tasks)));
     let handle = |function: GrantingFunction| {
-        deliver(&runtime, &function, (&payload, RECORDS_MAX));
+        deliver(&runtime, &function, &payload, RECORDS_MAX);
         function // dropped outside of the measurement: an instance keeps its state store
     };
     criterion.bench_function(&name(tasks), |bencher| {

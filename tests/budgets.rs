@@ -54,7 +54,7 @@ impl Warm {
     /// is not measured.
     fn deliver(&self, jobs: Range<usize>) -> AllocationInfo {
         let (payload, records) = (batch(jobs.clone(), Tasks::Own), jobs.len());
-        measure(|| deliver(&self.runtime, &self.function, (&payload, records)))
+        measure(|| deliver(&self.runtime, &self.function, &payload, records))
     }
 
     fn calls(&self) -> u64 {

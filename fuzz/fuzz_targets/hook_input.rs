@@ -6,5 +6,5 @@ use ecs_sim::fuzz::{hook_input, json, seeds};
 fuzz_target!(init: seeds::write_if_asked(hook_input::seeds), |text: &str| hook_input::check(text));
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    json::mutate((data, size, max_size), seed, fuzzer_mutate)
+    json::mutate(data, size, max_size, seed, fuzzer_mutate)
 });

@@ -6,5 +6,5 @@ use ecs_sim::fuzz::{json, payload, seeds};
 fuzz_target!(init: seeds::write_if_asked(payload::seeds), |text: &str| payload::check(text));
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    json::mutate((data, size, max_size), seed, fuzzer_mutate)
+    json::mutate(data, size, max_size, seed, fuzzer_mutate)
 });

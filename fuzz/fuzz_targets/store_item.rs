@@ -6,5 +6,5 @@ use ecs_sim::fuzz::{json, seeds, store_item};
 fuzz_target!(init: seeds::write_if_asked(store_item::seeds), |text: &str| store_item::check(text));
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    json::mutate((data, size, max_size), seed, fuzzer_mutate)
+    json::mutate(data, size, max_size, seed, fuzzer_mutate)
 });

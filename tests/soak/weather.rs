@@ -38,10 +38,14 @@ impl Weather {
     pub(crate) fn change(&mut self, world: &mut World) {
         self.clear(world);
         world.delivers.events = !self.is(3, "ten minutes whose events get lost");
-        world.rechecks().failing.set_all(self.is(2, "ten minutes without sends of rechecks"));
+        if self.is(2, "ten minutes without sends of rechecks") {
+            world.rechecks().failing.fail_all();
+        }
         let copies = if self.is(2, "ten minutes in which rechecks come twice") { COPIES_MAX } else { 1 };
         locked(&world.rechecks().inner.disorder).copies = 1..=copies;
-        world.parts.alerts.failing.set_all(self.is(2, "ten minutes without sends of alerts"));
+        if self.is(2, "ten minutes without sends of alerts") {
+            world.parts.alerts.failing.fail_all();
+        }
         if self.is(5, "times that calls to the state store fail") {
             world.parts.store.failing.set(self.random.u32(1..=30));
         }
@@ -61,10 +65,10 @@ impl Weather {
     /// Removes all faults.
     pub(crate) fn clear(&mut self, world: &mut World) {
         world.delivers.events = true;
-        world.rechecks().failing.set_all(false);
+        world.rechecks().failing.fail_none();
         locked(&world.rechecks().inner.disorder).copies = 1..=1;
-        world.parts.alerts.failing.set_all(false);
-        world.parts.store.failing.set(0);
+        world.parts.alerts.failing.fail_none();
+        world.parts.store.failing.fail_none();
         world.region.lock().faults.clear();
         world.dies_at = None;
     }

@@ -116,9 +116,9 @@ fn burst(world: &mut World, event: &Value, copies: Copies) {
                 let body = SendMessage::new(event.to_string());
                 world.region.lock().queues.send(JOB_QUEUE, body).unwrap();
             }
-            world.steps.set(true);
+            world.steps.enable();
             world.advance(0);
-            world.steps.set(false);
+            world.steps.disable();
         }
     }
 }

@@ -147,7 +147,9 @@ fn a_cluster_that_is_gone_is_logged_tried_as_often_as_sqs_allows_and_then_left()
     let clusters = format!("{ours},{}", ours.replace("video", "gone"));
     for queue_is_down in [false, true] {
         let mut world = World::new(Setup::default(), &[("TASKHOLD_CLUSTERS", &clusters)]);
-        world.rechecks().failing.set_all(queue_is_down);
+        if queue_is_down {
+            world.rechecks().failing.fail_all();
+        }
         let text = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "web").to_string().replace("/video", "/gone");
         world.send_event(serde_json::from_str(&text).unwrap(), world.now());
         world.advance(6 * HOUR);

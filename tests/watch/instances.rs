@@ -85,14 +85,14 @@ fn tell_at_once(payloads: Payloads, seed: u64) -> usize {
     let event = world.event("TASKS_STOPPED", "web").to_string();
     let [one, other] = payloads.of(&batch.event.to_string(), &event);
     let reconciles_before = world.counted().reconciles.len();
-    world.steps.set(true);
+    world.steps.enable();
     let deadline = timestamp(world.now() + 30 * SECOND);
     let another = world.another_instance();
     let answers = {
         let (one, other) = (pin!(world.function.handle(&one, deadline)), pin!(another.handle(&other, deadline)));
         at_once(&mut random, [one, other])
     };
-    world.steps.set(false);
+    world.steps.disable();
     let reconciles = world.counted().reconciles.len() - reconciles_before;
     let case = format!("{payloads:?}, seed {seed}");
     assert!(answers.iter().all(Result::is_ok), "{case}");
@@ -145,7 +145,7 @@ fn two_instances_that_begin_a_watch_at_once_begin_one() {
         let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 2));
         world.protect(&tasks, Some(600));
         world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
-        world.steps.set(true);
+        world.steps.enable();
         let names = ["SERVICE_DEPLOYMENT_IN_PROGRESS", "TASKS_STARTED", "SERVICE_DESIRED_COUNT_UPDATED"];
         let payloads = [0, 1].map(|_| world.event(random.choice(names).unwrap(), "web").to_string());
         let deadline = timestamp(world.now() + 30 * SECOND);
@@ -155,7 +155,7 @@ fn two_instances_that_begin_a_watch_at_once_begin_one() {
             let other = pin!(another.handle(&payloads[1], deadline));
             assert!(at_once(&mut random, [one, other]).iter().all(Result::is_ok));
         }
-        world.steps.set(false);
+        world.steps.disable();
         one_chain_goes_on_from_the_beginning(&mut world, seed);
     }
 }

@@ -45,7 +45,9 @@ fn lag(rollout: &Rollout, hearing: &Hearing, variants: Variants, phase: Millis) 
     world.region.lock().latency_ms = 20;
     let rechecks = hearing.rechecks == Rechecks::Come;
     world.delivers = Delivers { events: hearing.events, rechecks, sweep_every: None };
-    world.rechecks().failing.set_all(hearing.rechecks == Rechecks::CannotBeSent);
+    if hearing.rechecks == Rechecks::CannotBeSent {
+        world.rechecks().failing.fail_all();
+    }
     rollout.begin(&mut world);
     world.sweep_every(SWEEP_EVERY, phase);
     let held_up_at = rollout.wait_until_held_up(&mut world);

@@ -264,7 +264,10 @@ impl World {
     pub(crate) fn invoke(&mut self, payload: &str, cause: Cause) -> FunctionAnswer {
         self.counted().cause = cause;
         let dies_at = self.dies_at.take_if(|(of, _)| *of == cause).map(|(_, point)| point);
-        let stepped_anyway = self.steps.set(self.steps.is_on() || dies_at.is_some());
+        let stepped_anyway = self.steps.is_on();
+        if dies_at.is_some() {
+            self.steps.enable();
+        }
         let deadline = timestamp(self.now() + FUNCTION_TIMEOUT);
         let mut invocation = pin!(self.function.handle(payload, deadline));
         let mut context = Context::from_waker(Waker::noop());
@@ -282,7 +285,9 @@ impl World {
                 break FunctionAnswer::Failed;
             }
         };
-        self.steps.set(stepped_anyway);
+        if !stepped_anyway {
+            self.steps.disable();
+        }
         drop(self.counted()); // of this cause
         self.failures += usize::from(answer == FunctionAnswer::Failed);
         answer

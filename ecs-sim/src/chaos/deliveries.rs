@@ -46,7 +46,7 @@ impl World {
             let may_be_queued = self.rules.focus == Focus::Protection && payload["detail-type"] == TASK_EVENT;
             if may_be_queued && self.choices.chance(50) {
                 self.counts.add("events through the queue");
-                self.send_message(payload.to_string(), (Content::Stop, 0));
+                self.send_message(payload.to_string(), Content::Stop, 0);
                 continue;
             }
             let late = if self.is_calm { 0 } else { self.choices.one_of(&LATE_MS) };
@@ -201,7 +201,7 @@ impl Run<'_> {
         };
         let ids: Vec<String> = batch.messages().iter().map(|received| short(&received.message.id)).collect();
         let payload = batch.event.to_string();
-        self.begin((payload, format!("{queue} {}", ids.join(" "))), Work::Batch(queue, batch));
+        self.begin(payload, &format!("{queue} {}", ids.join(" ")), Work::Batch(queue, batch));
     }
 
     pub(super) fn deliver_event(&mut self) {
@@ -214,7 +214,7 @@ impl Run<'_> {
         self.sim.world().counts.add("events delivered");
         let detail = &event.payload["detail"];
         let what = detail["eventName"].as_str().or(detail["taskArn"].as_str()).unwrap_or_default().to_owned();
-        self.begin((event.payload.to_string(), format!("event {what}")), Work::Event(event));
+        self.begin(event.payload.to_string(), &format!("event {what}"), Work::Event(event));
     }
 
     /// The schedule's sweep, unless it is missed.
@@ -232,10 +232,10 @@ impl Run<'_> {
             }
             world.counts.add("sweeps");
         }
-        self.begin((r#"{"sweep": {}}"#.to_owned(), "sweep".to_owned()), Work::Sweep);
+        self.begin(r#"{"sweep": {}}"#.to_owned(), "sweep", Work::Sweep);
     }
 
-    fn begin(&mut self, (payload, description): (String, String), work: Work) {
+    fn begin(&mut self, payload: String, description: &str, work: Work) {
         self.begun += 1;
         let number = self.begun;
         let deadline = {

@@ -28,12 +28,12 @@ impl World {
         answered.expect("no fault of the Region's own is set")?;
         if let Some(before) = before {
             self.narrate(|_| format!("  ECS changes the desired count of {} from {before} to {to}", service.name));
-            self.count_was_set(&service.name, (before, to));
+            self.count_was_set(&service.name, before, to);
         }
         Ok(())
     }
 
-    fn count_was_set(&mut self, name: &str, (before, to): (u32, u32)) {
+    fn count_was_set(&mut self, name: &str, before: u32, to: u32) {
         let last_read = self.last_reads.get(&(self.polled, name.to_owned())).copied();
         let Some(service) = self.model.services.get_mut(name) else { return };
         let count = &mut service.count;

@@ -199,7 +199,7 @@ impl World {
             "detail": {"taskArn": task, "clusterArn": cluster, "lastStatus": "STOPPED", "desiredStatus": "STOPPED"},
         });
         self.narrate(|_| format!("a forged event claims that {id} has stopped"));
-        self.send_message(event.to_string(), (Content::Stop, 0));
+        self.send_message(event.to_string(), Content::Stop, 0);
     }
 
     /// SQS delivers a message once more, whether it is waiting, in flight or deleted.

@@ -84,7 +84,7 @@ pub fn replay(plan: &Plan) -> RunOutcome {
 pub(super) fn run(mut choices: Choices, given: &Plan, recording: Recording) -> RunOutcome {
     let moves = choices.moves();
     choices.begin(&given.setup);
-    let mut world = World::new(choices, (given.sabotage, given.focus), recording);
+    let mut world = World::new(choices, given.sabotage, given.focus, recording);
     world.set_the_stage();
     let mut plan = Plan { sabotage: given.sabotage, focus: given.focus, setup: world.choices.end(), ..Plan::default() };
     let mut narration = Narration { setup: world.take_narration(), ..Narration::default() };

@@ -29,7 +29,7 @@ impl World {
     /// One worker takes its next action.
     pub(super) fn work(&mut self) {
         if self.choices.chance(2) {
-            return self.send_message(r#"{"version": 1, "type": "job.paused"}"#.to_owned(), (Content::Malformed, 0));
+            return self.send_message(r#"{"version": 1, "type": "job.paused"}"#.to_owned(), Content::Malformed, 0);
         }
         let running = self.running_tasks();
         if running.is_empty() {
@@ -147,14 +147,14 @@ impl World {
                 .map_or(String::new(), |end| format!(", may last until {}", world.shown(end)));
             format!("t{task}: {} of {id} (attempt {attempt}){until}", message_type.as_str())
         });
-        self.send_message(body.to_string(), (content, late));
+        self.send_message(body.to_string(), content, late);
         if message_type == JobMessageType::Finished {
             self.agent_clears(task);
         }
     }
 
     /// Sends a message to the job queue, visible after a delay in seconds.
-    pub(super) fn send_message(&mut self, body: String, (content, late): (Content, u32)) {
+    pub(super) fn send_message(&mut self, body: String, content: Content, late: u32) {
         let sent = self.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body.clone()).delayed(late));
         let id = sent.expect("the queue exists and the message is small");
         let sent_at = self.now();

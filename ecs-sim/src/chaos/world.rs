@@ -88,7 +88,7 @@ pub(super) struct World {
 
 impl World {
     /// The world of this plan, or of this seed, before its services exist.
-    pub(super) fn new(mut choices: Choices, (sabotage, focus): (Sabotage, Focus), recording: Recording) -> Self {
+    pub(super) fn new(mut choices: Choices, sabotage: Sabotage, focus: Focus, recording: Recording) -> Self {
         let rules = Rules::drawn(&mut choices, sabotage, focus);
         let region = Region::for_scenario(rules.variants);
         let started_at = region.now();

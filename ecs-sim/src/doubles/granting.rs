@@ -159,7 +159,7 @@ pub fn runtime() -> Runtime {
 }
 
 /// Delivers a batch of this many records to the function, which must process all of it.
-pub fn deliver(runtime: &Runtime, function: &GrantingFunction, (payload, records): (&str, usize)) {
+pub fn deliver(runtime: &Runtime, function: &GrantingFunction, payload: &str, records: usize) {
     let (Response::Batch(response), counts) = invoke(runtime, function, payload) else { panic!("it was a batch") };
     assert_eq!((response.batch_item_failures.len(), counts.done.get()), (0, records as u64));
 }

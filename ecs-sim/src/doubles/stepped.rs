@@ -29,9 +29,14 @@ impl Failing {
         self.0.store(calls, Ordering::Relaxed);
     }
 
-    /// All calls fail, or none.
-    pub fn set_all(&self, fail: bool) {
-        self.set(if fail { u32::MAX } else { 0 });
+    /// All calls fail from now on.
+    pub fn fail_all(&self) {
+        self.set(u32::MAX);
+    }
+
+    /// No call fails any more.
+    pub fn fail_none(&self) {
+        self.set(0);
     }
 
     /// Whether the present call fails.

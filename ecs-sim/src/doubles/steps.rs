@@ -18,9 +18,14 @@ impl Steps {
         self.on.load(Ordering::Relaxed)
     }
 
-    /// Enables or disables the points, and returns the previous setting.
-    pub fn set(&self, on: bool) -> bool {
-        self.on.swap(on, Ordering::Relaxed)
+    /// From now on, an invocation waits once at each point.
+    pub fn enable(&self) {
+        self.on.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on, no invocation waits.
+    pub fn disable(&self) {
+        self.on.store(false, Ordering::Relaxed);
     }
 
     /// One point, with words that describe the next or the last action.

@@ -58,14 +58,15 @@ fn written_otherwise(text: String, rng: &mut Rng) -> String {
     if serde_json::from_str::<Value>(&escaped).is_ok_and(|value| is_the_same(&value)) { escaped } else { text }
 }
 
-/// Mutates libFuzzer's input in `data.0[..data.1]` in place, to at most `data.2` bytes: as JSON, or with `bytes`
-/// one time in four and for inputs that are not JSON.
+/// Mutates libFuzzer's input in `data[..size]` in place, to at most `size_max` bytes: as JSON, or with `bytes` one time
+/// in four and for inputs that are not JSON.
 pub fn mutate(
-    data: (&mut [u8], usize, usize),
+    data: &mut [u8],
+    size: usize,
+    size_max: usize,
     seed: u32,
     bytes: impl FnOnce(&mut [u8], usize, usize) -> usize,
 ) -> usize {
-    let (data, size, size_max) = data;
     let mut rng = Rng::with_seed(u64::from(seed));
     let text = std::str::from_utf8(&data[..size]).ok().filter(|_| rng.u8(..4) > 0);
     match text.and_then(|text| altered(text, &mut rng)).filter(|altered| altered.len() <= size_max) {

@@ -23,7 +23,7 @@ impl Deduplication {
     }
 
     /// Records a stored message.
-    pub(super) fn remember(&mut self, message: &SendMessage, (id, now_ms): (String, i64)) {
+    pub(super) fn remember(&mut self, message: &SendMessage, id: String, now_ms: i64) {
         let key = deduplication_id(message).to_owned();
         self.seen.insert(key, (id, now_ms));
     }

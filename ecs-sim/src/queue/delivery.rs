@@ -68,7 +68,7 @@ impl Queues {
     pub fn deliver_again(&mut self, queue: &str, message_id: &str) -> Result<(), QueueError> {
         self.sequence += 1;
         let (sequence, now_ms) = (self.sequence, self.now_ms);
-        self.queue_mut(queue)?.deliver_again(message_id, (sequence, now_ms))
+        self.queue_mut(queue)?.deliver_again(message_id, sequence, now_ms)
     }
 }
 

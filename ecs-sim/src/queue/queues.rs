@@ -140,7 +140,7 @@ impl Queues {
             if let Some(first) = target.deduplication().first_of(&message, now_ms) {
                 return Ok(first);
             }
-            target.deduplication().remember(&message, (id.clone(), now_ms));
+            target.deduplication().remember(&message, id.clone(), now_ms);
         }
         let delay_seconds = message.delay_seconds.unwrap_or(target.settings().delay_seconds);
         let (message, visible_at_ms) = (message.sent(id.clone(), now_ms), now_ms + seconds_ms(delay_seconds));

@@ -197,7 +197,7 @@ impl Queue {
         Ok(())
     }
 
-    pub(super) fn deliver_again(&mut self, id: &str, (sequence, now_ms): (u64, i64)) -> Result<(), QueueError> {
+    pub(super) fn deliver_again(&mut self, id: &str, sequence: u64, now_ms: i64) -> Result<(), QueueError> {
         // Newest first, so that a copy of a copy repeats the latest delivery.
         let original = self.messages.values().rev().chain(self.deleted.iter().rev()).find(|s| s.message.id == id);
         let Some(original) = original else {

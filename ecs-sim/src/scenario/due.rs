@@ -24,8 +24,7 @@ impl ScenarioWorld {
         if at > now { None } else { self.events.pop_first().map(|(_, event)| event) }
     }
 
-    pub(super) fn event_comes_again(&mut self, event: Value, when: (usize, Millis)) {
-        let (attempt, pause) = when;
+    pub(super) fn event_comes_again(&mut self, event: Value, attempt: usize, pause: Millis) {
         self.events_made += 1;
         self.events.insert((self.now() + pause, self.events_made), (event, attempt));
     }

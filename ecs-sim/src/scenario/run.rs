@@ -136,7 +136,7 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
                 self.world.region.lock().autoscaling.register(CLUSTER, service, bounds.clone());
             }
             Statement::AutoscalingDenies(times) => self.world.region.lock().autoscaling_denied = *times,
-            Statement::Tag(service, key, value) => self.world.tag(service, (key, value))?,
+            Statement::Tag(service, key, value) => self.world.tag(service, key, value)?,
             Statement::Rebalance(service) => self.world.ecs(|ecs| ecs.rebalance(CLUSTER, service))?,
             Statement::FailDeployment(service, breaker) => {
                 self.world.ecs(|ecs| ecs.fail_deployment(CLUSTER, service, *breaker))?
@@ -235,7 +235,7 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
                 if invoked.answer == FunctionAnswer::Failed
                     && let Some(pause) = EVENT_RETRIES_MS.get(attempt)
                 {
-                    self.world.event_comes_again(event, (attempt + 1, *pause));
+                    self.world.event_comes_again(event, attempt + 1, *pause);
                 }
                 continue;
             }

@@ -182,9 +182,9 @@ impl ScenarioWorld {
         region.answers_of.clear();
     }
 
-    pub(super) fn tag(&mut self, service: &str, tag: (&str, &str)) -> Result<(), String> {
+    pub(super) fn tag(&mut self, service: &str, key: &str, value: &str) -> Result<(), String> {
         let arn = self.region.lock().ecs.cluster_arn(CLUSTER).replace(":cluster/", ":service/");
-        let request = json!({"resourceArn": format!("{arn}/{service}"), "tags": [{"key": tag.0, "value": tag.1}]});
+        let request = json!({"resourceArn": format!("{arn}/{service}"), "tags": [{"key": key, "value": value}]});
         self.ecs(|ecs| ecs.call("TagResource", &request).map(drop))
     }
 

@@ -179,19 +179,21 @@ fn carried_out<'a, L: Store<TaskRecord>>(
     store: &L,
     clock: &'a Watchmaker,
     changes: Vec<TaskChange>,
-    with: (i64, Box<Answers<'a>>),
+    millis_to_go: i64,
+    answers: Box<Answers<'a>>,
 ) -> (Vec<TaskState>, Vec<(i64, usize)>) {
     let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap();
-    carried_out_by(&config, (store, clock), changes, with)
+    carried_out_by(&config, store, clock, changes, millis_to_go, answers)
 }
 
 fn carried_out_by<'a, L: Store<TaskRecord>>(
     config: &Config,
-    on: (&L, &'a Watchmaker),
+    store: &L,
+    clock: &'a Watchmaker,
     changes: Vec<TaskChange>,
-    with: (i64, Box<Answers<'a>>),
+    millis_to_go: i64,
+    answers: Box<Answers<'a>>,
 ) -> (Vec<TaskState>, Vec<(i64, usize)>) {
-    let ((store, clock), (millis_to_go, answers)) = (on, with);
     let ecs = AnsweringEcs { clock, answers, calls: Mutex::default() };
     let reconcile = Reconcile {
         ecs: &ecs,
@@ -238,8 +240,7 @@ fn unsettled(state: &TaskState) -> Option<&RetryReason> {
 fn each_task_of_a_call_receives_what_ecs_granted_it() {
     let clock = watchmaker();
     let store = MemoryStore::new(Arc::new(clock.clone()));
-    let (states, calls) =
-        carried_out(&store, &clock, vec![starts(1), starts(2)], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+    let (states, calls) = carried_out(&store, &clock, vec![starts(1), starts(2)], TEN_MINUTES, Box::new(|_, _| Ok(())));
     assert_eq!(calls, [(0, 2)]);
     assert!(states.iter().all(|state| unsettled(state).is_none()), "{states:?}");
     let confirmed = [1, 2].map(|number| stored(&store, number).record.protection.confirmed_until);
@@ -252,7 +253,7 @@ fn a_start_does_not_wait_for_what_ecs_says_about_the_task_of_another_message() {
     let store = MemoryStore::new(Arc::new(clock.clone()));
     let finished = Job { finished_at: Some(at(0)), ..job(minutes(60)) };
     let finish = TaskChange { jobs: vec![(key("j"), finished)], ..TaskChange::none(task(2)) };
-    let (states, calls) = carried_out(&store, &clock, vec![finish, starts(1)], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+    let (states, calls) = carried_out(&store, &clock, vec![finish, starts(1)], TEN_MINUTES, Box::new(|_, _| Ok(())));
     assert_eq!(calls, [(0, 1)]);
     assert_eq!(clock.now(), at(2_000), "ECS was asked about the other task");
     assert!(states.iter().all(|state| unsettled(state).is_none()), "{states:?}");
@@ -277,7 +278,7 @@ fn ecs_is_asked_about_a_task_that_protects_itself_unless_it_has_proved_that_it_k
         };
         change_record(&store, number, prepare);
         let ok: Box<Answers<'_>> = Box::new(|_, _| Ok(()));
-        let (states, calls) = carried_out(&store, &clock, vec![started(number)], (TEN_MINUTES, ok));
+        let (states, calls) = carried_out(&store, &clock, vec![started(number)], TEN_MINUTES, ok);
         assert_eq!((calls, clock.now()), (Vec::new(), ends), "{number}");
         let record = stored(&store, number).record;
         assert_eq!((record.protection.is_known, record.jobs.len()), (number != 9, jobs));
@@ -296,7 +297,7 @@ fn for_one_task_that_ecs_does_not_like_each_of_a_call_gets_one_of_its_own() {
         false => Ok(()),
     };
     let changes = (1..=3).map(starts).collect();
-    let (states, calls) = carried_out(&store, &clock, changes, (TEN_MINUTES, Box::new(is_liked)));
+    let (states, calls) = carried_out(&store, &clock, changes, TEN_MINUTES, Box::new(is_liked));
     assert_eq!(calls.iter().map(|(_, tasks)| *tasks).collect::<Vec<_>>(), [3, 1, 1, 1]);
     let refused: Vec<bool> = states.iter().map(|state| unsettled(state).is_some()).collect();
     assert_eq!(refused, [false, true, false]);
@@ -308,7 +309,7 @@ fn the_pauses_after_throttled_calls_double_and_are_not_the_same_for_all() {
         let clock = watchmaker();
         let store = MemoryStore::new(Arc::new(clock.clone()));
         let throttle = |call, _: &[TaskId]| if call < 4 { Err(EcsError::Throttled) } else { Ok(()) };
-        let (states, calls) = carried_out(&store, &clock, vec![starts(number)], (TEN_MINUTES, Box::new(throttle)));
+        let (states, calls) = carried_out(&store, &clock, vec![starts(number)], TEN_MINUTES, Box::new(throttle));
         assert_eq!(unsettled(&states[0]), None);
         calls.windows(2).map(|two| two[1].0 - two[0].0).collect::<Vec<_>>()
     };
@@ -334,7 +335,7 @@ fn what_waited_too_long_or_has_too_little_time_left_is_not_sent_again() {
             clock.goes_on(SignedDuration::from_secs(seconds));
             Err(EcsError::Throttled)
         };
-        let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (seconds_to_go * 1000, Box::new(answers)));
+        let (states, calls) = carried_out(&store, &clock, vec![starts(1)], seconds_to_go * 1000, Box::new(answers));
         assert_eq!(calls.len(), calls_made, "throttled after {seconds} s, {seconds_to_go} s to go");
         assert_eq!(unsettled(&states[0]).is_some(), calls_made == 1);
         assert!(stored(&store, 1).record.protection.in_flight.is_empty(), "it certainly did nothing");
@@ -347,7 +348,7 @@ fn nothing_is_begun_without_the_time_for_a_call() {
     for (to_go, calls_made) in [(call_time, 1), (call_time - 1, 0)] {
         let clock = watchmaker();
         let store = MemoryStore::new(Arc::new(clock.clone()));
-        let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (to_go, Box::new(|_, _| Ok(()))));
+        let (states, calls) = carried_out(&store, &clock, vec![starts(1)], to_go, Box::new(|_, _| Ok(())));
         assert_eq!((calls.len(), unsettled(&states[0]).is_none()), (calls_made, calls_made == 1), "{to_go} ms to go");
     }
 }
@@ -359,7 +360,7 @@ fn whenever_the_time_runs_out_each_task_has_a_state_and_none_is_met_without_its_
     for more in 0..20 {
         let clock = Watchmaker { tick: SignedDuration::from_millis(1), ..watchmaker() };
         let store = MemoryStore::new(Arc::new(clock.clone()));
-        let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (call_time + more, Box::new(|_, _| Ok(()))));
+        let (states, calls) = carried_out(&store, &clock, vec![starts(1)], call_time + more, Box::new(|_, _| Ok(())));
         assert_eq!(calls.len(), usize::from(unsettled(&states[0]).is_none()));
         seen.push(match &states[0] {
             TaskState::NotStored(_) => "not stored",
@@ -380,7 +381,7 @@ fn a_task_that_gains_jobs_while_it_is_protected_is_asked_for_again_and_not_for_e
         meanwhile(&store, |record| record.merge_job(&key(&format!("longer-{call}")), &job(until)));
         Ok(())
     };
-    let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (TEN_MINUTES, Box::new(longer_jobs)));
+    let (states, calls) = carried_out(&store, &clock, vec![starts(1)], TEN_MINUTES, Box::new(longer_jobs));
     assert_eq!(calls.len(), 3);
     assert_eq!(unsettled(&states[0]), Some(&RetryReason::AnotherCallInFlight));
     assert!(stored(&store, 1).record.protection.in_flight.is_empty(), "no call is recorded that is not sent");
@@ -394,7 +395,7 @@ fn while_another_s_call_is_in_flight_one_more_would_be_as_uncertain() {
         meanwhile(&store, |record| assert!(record.protection.begin(ProtectionRequest::Clear, at(0)).is_some()));
         Ok(())
     };
-    let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (TEN_MINUTES, Box::new(another_call)));
+    let (states, calls) = carried_out(&store, &clock, vec![starts(1)], TEN_MINUTES, Box::new(another_call));
     assert_eq!((calls.len(), unsettled(&states[0])), (1, Some(&RetryReason::AnotherCallInFlight)));
     let in_flight = stored(&store, 1).record.protection.in_flight;
     assert!(matches!(&in_flight[..], [Call { request: ProtectionRequest::Clear, .. }]), "{in_flight:?}");
@@ -406,7 +407,7 @@ fn calls_after(prepare: impl Fn(&mut TaskRecord), change: TaskChange) -> (usize,
     let clock = watchmaker();
     let store = MemoryStore::new(Arc::new(clock.clone()));
     meanwhile(&store, prepare);
-    let (_, calls) = carried_out(&store, &clock, vec![change], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+    let (_, calls) = carried_out(&store, &clock, vec![change], TEN_MINUTES, Box::new(|_, _| Ok(())));
     (calls.len(), stored(&store, 1).record)
 }
 
@@ -459,7 +460,7 @@ fn a_dry_run_sends_no_call_and_records_none() {
     let clock = watchmaker();
     let store = MemoryStore::new(Arc::new(clock.clone()));
     let (states, calls) =
-        carried_out_by(&config, (&store, &clock), vec![starts(1)], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+        carried_out_by(&config, &store, &clock, vec![starts(1)], TEN_MINUTES, Box::new(|_, _| Ok(())));
     assert_eq!((calls.len(), unsettled(&states[0])), (0, None));
     let record = stored(&store, 1).record;
     assert_eq!((record.jobs.len(), record.protection.in_flight.len()), (1, 0));
@@ -503,7 +504,7 @@ fn the_first_job_of_a_task_that_may_be_new_is_stored_without_a_read_and_nothing_
         let clock = watchmaker();
         let store = MemoryStore::new(Arc::new(clock.clone()));
         let counting = Counting { store: &store, loads: Mutex::default(), all_may_be_new };
-        let (states, _) = carried_out(&counting, &clock, vec![change], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+        let (states, _) = carried_out(&counting, &clock, vec![change], TEN_MINUTES, Box::new(|_, _| Ok(())));
         assert_eq!(unsettled(&states[0]), None);
         counting.loads.into_inner().unwrap()
     };
