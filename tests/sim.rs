@@ -120,7 +120,7 @@ const EVERY_FEW_RUNS: [&str; 41] = [
 ];
 
 /// Rarer events. The model checker covers a call for several tasks that ECS rejects, which is rarer still.
-const NOW_AND_THEN: [&str; 15] = [
+const NOW_AND_THEN: [&str; 16] = [
     "ECS answers a read partially",
     "store: a list fails",
     "SNS: an alert is lost",
@@ -135,6 +135,7 @@ const NOW_AND_THEN: [&str; 15] = [
     "deployments that fail",
     "services deleted",
     "protection-expiring",
+    "deployment-at-risk",
     "answers of the function lost",
 ];
 
