@@ -110,6 +110,7 @@ async fn server_of_task(
 fn guard(options: &ExecOptions, environment: &ContainerEnvironment, task: Option<&TaskName>) -> Option<Guard> {
     let log = Log { format: options.log_format };
     let agent = Agent::new(environment.agent_uri.as_deref()?);
+    options.job.note_length(log);
     let job_end = clock::uptime() + options.job.max;
     let dir = options.state_dir.clone();
     let dir = dir.unwrap_or_else(|| holders::default_dir(task.map_or("unknown", TaskName::id)));

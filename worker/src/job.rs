@@ -1,6 +1,7 @@
 //! The job, and the messages about it (schemas/job-message.schema.json).
 
-use crate::duration::minutes_up;
+use crate::duration::{minutes_up, shown};
+use crate::log::Log;
 use crate::watch::{GRANT_MAX, Known};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,6 +16,16 @@ pub(crate) struct DeclaredJob {
     pub(crate) expected: Option<Duration>,
     pub(crate) kind: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl DeclaredJob {
+    /// Logs that one request cannot protect the whole job, so that its protection is renewed.
+    pub(crate) fn note_length(&self, log: Log) {
+        if self.max > GRANT_MAX {
+            let fields = [("job", self.id.as_str()), ("max", &shown(self.max)), ("granted", &shown(GRANT_MAX))];
+            log.info("job may last longer than ECS grants at once; its protection will be renewed", &fields);
+        }
+    }
 }
 
 /// The task as messages name it.

@@ -199,6 +199,7 @@ impl Keeper {
         let _ = reply.send(answer);
         if let Some(job) = started {
             self.log.info("job starts", &[("job", id)]);
+            job.declared.note_length(self.log);
             if let Some(reports) = &self.reports {
                 self.messages.insert(id.clone(), JobMessages::new(reports.queue.clone(), self.log));
             }

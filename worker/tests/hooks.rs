@@ -157,6 +157,40 @@ fn exec_beside_a_server_passes_exit_codes_on_and_starts_no_missing_command() {
 }
 
 #[test]
+fn exec_that_exits_if_refused_starts_no_job_beside_a_server_that_drains_and_says_why() {
+    let stack = Stack::new();
+    let served = Served::start(&stack, &[], &[]);
+    served.put("at-work", "");
+    served.signal("TERM");
+    eventually("the task takes no more work", || served.call("GET", "/v1/admission", "").status == 409);
+    let output = exec(&stack, &served, &["--if-refused", "exit"], &["echo", "ran"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(75), &b""[..]), "{}", log(&output));
+    assert!(log(&output).contains("draining"), "{}", log(&output));
+    served.end_job("at-work");
+    assert_eq!(served.end().code(), Some(0));
+}
+
+#[cfg(feature = "sqs")]
+#[test]
+fn at_a_stop_of_the_task_the_server_waits_for_the_jobs_that_exec_handed_over_and_reports_how_they_ended() {
+    let stack = Stack::new();
+    let served = Served::start(&stack, &["--queue-url", &stack.queue_url()], &[]);
+    let cut_off = Worker::start(exec(&stack, &served, &["--job-id", "cut-off"], &["sleep", "30"]));
+    let done = Worker::start(exec(&stack, &served, &["--job-id", "done"], &["cat"]));
+    eventually("both are reported", || stack.messages().len() == 2);
+    stack.stop_task();
+    served.signal("TERM");
+    cut_off.signal("TERM");
+    let output = cut_off.end();
+    assert_eq!(output.status.code(), Some(143), "{}", log(&output));
+    assert_eq!(served.jobs(), ["done"], "the server still serves");
+    assert_eq!(done.end().status.code(), Some(0));
+    assert_eq!(served.end().code(), Some(0));
+    let finished: Vec<_> = stack.messages().into_iter().filter(|message| message["type"] == "job.finished").collect();
+    assert_eq!(finished.iter().map(|message| &message["jobId"]).collect::<Vec<_>>(), ["done"]);
+}
+
+#[test]
 fn exec_protects_its_task_itself_beside_the_server_of_another_task() {
     let (stack, other) = (Stack::new(), Stack::of_another_task());
     let served = Served::start(&other, &[], &[]);

@@ -69,8 +69,8 @@ fn arguments_reach_the_command_as_they_are() {
 #[test]
 fn every_signal_that_can_be_passed_on_is_passed_on() {
     let signals = [
-        "HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "ALRM", "CONT", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH",
-        "IO", "PWR",
+        "HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "ALRM", "TSTP", "CONT", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
+        "WINCH", "IO", "PWR",
     ];
     let dir = TempDir::new().unwrap();
     let got = dir.path().join("got");
@@ -87,6 +87,26 @@ fn every_signal_that_can_be_passed_on_is_passed_on() {
     let children = children_of(worker.id());
     crate::stack::kill(children[0], "KILL");
     assert_eq!(worker.end().status.code(), Some(137));
+}
+
+/// The letter of the state of a process, such as `T` for a stopped one.
+fn state_of(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+#[test]
+fn a_stop_from_the_terminal_stops_the_command_and_a_continue_lets_it_go_on() {
+    let worker = Worker::start(outside_ecs(&[], &["cat"]));
+    eventually("COMMAND starts", || children_of(worker.id()).len() == 1);
+    let command = children_of(worker.id())[0];
+    eventually("COMMAND waits for input", || state_of(command) == Some('S'));
+    worker.signal("TSTP");
+    eventually("COMMAND is stopped", || state_of(command) == Some('T'));
+    assert_ne!(state_of(worker.id()), Some('T'), "taskhold-run goes on, to keep the protection");
+    worker.signal("CONT");
+    eventually("COMMAND goes on", || state_of(command) == Some('S'));
+    assert_eq!(worker.end().status.code(), Some(0));
 }
 
 #[test]
@@ -207,6 +227,10 @@ fn a_log_without_a_reader_harms_nothing() {
     let program = env!("CARGO_BIN_EXE_taskhold-run");
     let script = format!("{program} exec -- sh -c 'sleep 0.2; exit 7' 2>&-");
     assert_eq!(Command::new("sh").args(["-c", &script]).status().unwrap().code(), Some(7));
+    for command in ["exec", "serve --port 0"] {
+        let script = format!("{program} {command} -- sh -c 'exit 7' 2>/dev/full");
+        assert_eq!(Command::new("sh").args(["-c", &script]).status().unwrap().code(), Some(7), "{command}");
+    }
     let script = format!("({program} exec -- sh -c 'sleep 0.2; exit 7'; echo $? >&3) 2>&1 | true");
     let output = Command::new("sh").args(["-c", &format!("exec 3>&1; {script}")]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "7");

@@ -75,8 +75,11 @@ fn an_agent_without_an_answer_is_503() {
     let answer = served.put("a", "");
     assert_eq!(answer.status, 503);
     assert!(answer.reason().starts_with("the agent cannot be reached"), "{answer:?}");
+    let admission = served.call("GET", "/v1/admission", "");
+    assert_eq!((admission.status, admission.reason()), (409, answer.reason()));
     stack.agent().lock().lasting_fault = None;
     assert_eq!(served.put("a", "").status, 200);
+    assert_eq!(served.call("GET", "/v1/admission", "").status, 204);
 }
 
 #[test]
@@ -131,6 +134,16 @@ fn a_heartbeat_extends_the_job_and_a_crashed_workers_job_ends_with_its_maximum()
     eventually("the job ends", || served.jobs().is_empty());
     eventually("the protection is cleared", || !stack.is_protected());
     assert!(served.log().contains("job did not end within its maximum"), "{}", served.log());
+}
+
+#[test]
+fn a_job_longer_than_ecs_grants_is_served_and_the_log_says_so() {
+    let stack = Stack::new();
+    let served = Served::start(&stack, &[], &[]);
+    assert_eq!(served.put("a", r#"{"maxDuration": "48h"}"#).status, 200);
+    assert!(!served.log().contains("longer than ECS grants"), "{}", served.log());
+    assert_eq!(served.put("b", r#"{"maxDuration": "72h"}"#).status, 200);
+    eventually("the log says so", || served.log().contains("job may last longer than ECS grants at once"));
 }
 
 #[test]
@@ -197,6 +210,39 @@ fn around_a_worker_it_is_an_init_and_tells_the_worker_where_it_serves() {
     served.signal("TERM");
     assert_eq!(served.end().code(), Some(7));
     assert!(!stack.is_protected());
+}
+
+#[test]
+fn around_a_worker_a_stopped_server_takes_no_job_and_serves_until_the_worker_has_ended() {
+    let stack = Stack::new();
+    let may_end = stack.file("may-end");
+    let script = format!("trap : TERM; while [ ! -e {} ]; do sleep 0.02; done; exit 7", may_end.display());
+    // The worker decides how long it goes on, and not the time-out.
+    let served = Served::start(&stack, &["--stop-timeout", "1s"], &["sh", "-c", &script]);
+    served.put("a", "");
+    served.put("b", "");
+    served.signal("TERM");
+    eventually("the task takes no more work", || served.call("GET", "/v1/admission", "").status == 409);
+    assert_eq!(served.call("GET", "/v1/admission", "").reason(), "draining");
+    assert_eq!(served.put("c", "").reason(), "draining");
+    assert_eq!(served.put("a", r#"{"maxDuration": "3h"}"#).status, 200, "a heartbeat");
+    for id in ["a", "b"] {
+        assert_eq!(served.end_job(id).status, 204);
+    }
+    eventually("the protection is cleared", || !stack.is_protected());
+    assert_eq!(served.call("GET", "/healthz", "").status, 200, "the worker has not ended");
+    std::fs::write(&may_end, "").unwrap();
+    assert_eq!(served.end().code(), Some(7));
+}
+
+#[test]
+fn json_log_lines_are_objects() {
+    let stack = Stack::new();
+    let mut run = stack.serve(&["--log-format", "json"], &["true"]);
+    let output = run.output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["message"] == "serving"), "{lines:?}");
 }
 
 #[test]

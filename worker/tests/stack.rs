@@ -3,6 +3,8 @@
 #[cfg(feature = "sqs")]
 use crate::link::Link;
 use ecs_sim::control_plane::{ControlPlane, ServiceSpec, Setup};
+#[cfg(feature = "sqs")]
+use ecs_sim::http::AgentFault;
 use ecs_sim::http::{ContainerAgent, Server, ServerOptions, Services, wall_clock};
 use ecs_sim::queue::{QueueOrigin, QueueSettings, Queues};
 #[cfg(feature = "sqs")]
@@ -85,6 +87,13 @@ impl Stack {
         run
     }
 
+    /// The metadata endpoint answers this for the task.
+    #[cfg(feature = "sqs")]
+    pub(crate) fn set_metadata(&self, metadata: &Value) {
+        let answer = AgentFault::Answers { status: 200, body: metadata.to_string() };
+        self.agent().lock().metadata_fault = Some(answer);
+    }
+
     /// The ARN of the task.
     pub(crate) fn task_arn(&self) -> String {
         format!("arn:aws:ecs:eu-west-1:111122223333:task/{CLUSTER}/{}", self.task)
@@ -99,11 +108,17 @@ impl Stack {
     /// A link to the queue that loses the first two requests, which the SDK repeats.
     #[cfg(feature = "sqs")]
     pub(crate) fn slow_queue(&self) -> Link {
-        let endpoint = self.server.endpoint();
-        let link = Link::to(endpoint.strip_prefix("http://").unwrap());
+        let link = self.link_to_queue();
         link.lose("POST");
         link.lose("POST");
         link
+    }
+
+    /// A link to the queue, on which requests can be held back.
+    #[cfg(feature = "sqs")]
+    pub(crate) fn link_to_queue(&self) -> Link {
+        let endpoint = self.server.endpoint();
+        Link::to(endpoint.strip_prefix("http://").unwrap())
     }
 
     /// The job messages that were sent.
@@ -225,6 +240,11 @@ impl Worker {
 
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Ends the standard input.
+    pub(crate) fn end_input(&mut self) {
+        drop(self.process.stdin.take());
     }
 
     /// Ends the standard input, and waits for the end of the process.

@@ -81,6 +81,10 @@ impl Mentions<'_> {
         };
         let verdict = self.client.admit(self.application.clone(), how, self.log).await;
         let is_admitted = verdict == ServerVerdict::Admitted;
+        // For the others, the client has logged the reason.
+        if options.if_refused == IfRefused::Exit {
+            self.note(&verdict);
+        }
         self.last = Some(verdict);
         if !is_admitted && options.if_refused != IfRefused::Run {
             return Err(NotStarted::refused("the task is not protected"));
