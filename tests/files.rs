@@ -21,6 +21,12 @@ pub(crate) fn taskhold_run() -> &'static Path {
     &PATH
 }
 
+/// `ecs-sim`.
+pub(crate) fn ecs_sim() -> &'static Path {
+    static PATH: LazyLock<PathBuf> = LazyLock::new(|| program("ecs-sim"));
+    &PATH
+}
+
 /// A program that `cargo build` and `make test` put beside the folder of this one.
 fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();

@@ -7,8 +7,9 @@ use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, INTERRUPTED_QUEUE, JOB_QUEUE, Region, SharedRegion};
 use ecs_sim::scenario::{Style, Timeline, live};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -115,4 +116,124 @@ fn the_function_behind_the_queue_protects_a_task_and_answers_an_operator() {
     assert!(status.to_string().contains(&task), "{status}");
     assert!(shown.contains(&format!("protect {task} for 60 minutes")), "{shown}");
     assert!(shown.contains(ALERT), "{shown}");
+}
+
+/// `ecs-sim serve` with the real function, as `make serve` starts it.
+struct LocalStack {
+    process: Child,
+    shown: Arc<Mutex<String>>,
+}
+
+impl LocalStack {
+    fn start() -> Self {
+        let mut serve = Command::new(crate::files::ecs_sim());
+        serve.args(["serve", "--port", "0", "--service", "web=1", "--bootstrap"]).arg(crate::files::bootstrap());
+        let mut process = serve.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let shown = Arc::new(Mutex::new(String::new()));
+        let (lines, written) = (BufReader::new(process.stdout.take().unwrap()), shown.clone());
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                written.lock().unwrap().push_str(&format!("{line}\n"));
+            }
+        });
+        let stack = Self { process, shown };
+        await_that("the stack serves", || stack.shown().contains("What it does follows here"));
+        stack
+    }
+
+    fn shown(&self) -> String {
+        self.shown.lock().unwrap().clone()
+    }
+
+    /// The endpoint of everything.
+    fn address(&self) -> SocketAddr {
+        let shown = self.shown();
+        let address = shown.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        address.parse().unwrap()
+    }
+
+    /// A shell that has read the lines that the stack prints for one, in a container of its first task.
+    fn shell(&self, script: &str) -> Command {
+        let shown = self.shown();
+        let exports: String =
+            shown.lines().filter(|line| line.starts_with("  export ")).map(|line| format!("{line}\n")).collect();
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", &format!("{exports}{script}")]).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        shell
+    }
+
+    /// What the agent says of the protection of the first task.
+    fn is_protected(&self) -> bool {
+        let script = "curl -sS \"$ECS_AGENT_URI/task-protection/v1/state\"";
+        let output = self.shell(script).output().unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer["protection"]["ProtectionEnabled"] == true
+    }
+
+    /// Sets how the agent behaves.
+    fn set_agent(&self, behaviour: &str) {
+        let script = format!("curl -sSf -X PUT \"$AWS_ENDPOINT_URL/ecs-sim/agent\" -d '{behaviour}'");
+        assert!(self.shell(&script).status().unwrap().success());
+    }
+
+    /// A job under `taskhold-run`, which lasts until its standard input ends.
+    fn job(&self, id: &str) -> Child {
+        let program = crate::files::taskhold_run().display();
+        // No other run of this test shares its directory.
+        let state = std::env::temp_dir().join(format!("taskhold-live-{}", self.process.id()));
+        let script = format!("exec {program} exec --job-id {id} --check-interval 1s -- cat");
+        let mut shell = self.shell(&script);
+        // A server of this machine is not one of the task.
+        shell.env("TASKHOLD_STATE_DIR", state).env("TASKHOLD_SERVER", "http://127.0.0.1:1").spawn().unwrap()
+    }
+
+    /// Whether the function lists the job as one that runs.
+    fn knows(&self, job: &str) -> bool {
+        invoked(self.address(), r#"{"status": {}}"#).to_string().contains(job)
+    }
+}
+
+impl Drop for LocalStack {
+    fn drop(&mut self) {
+        // As Ctrl-C does, so that the function ends too.
+        let _ = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(std::env::temp_dir().join(format!("taskhold-live-{}", self.process.id())));
+    }
+}
+
+/// Lets a job end, and returns its log.
+fn ended(mut job: Child) -> String {
+    drop(job.stdin.take());
+    let output = job.wait_with_output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{log}");
+    log
+}
+
+#[test]
+fn a_worker_under_taskhold_run_protects_its_task_first_and_reports_its_job_to_the_function() {
+    let stack = LocalStack::start();
+    let job = stack.job("episode-0417");
+    await_that("the agent protects the task", || stack.is_protected());
+    await_that("the function knows the job", || stack.knows("episode-0417"));
+    let log = ended(job);
+    assert!(!stack.is_protected(), "{log}");
+    await_that("the function knows that the job has ended", || !stack.knows("episode-0417"));
+    let shown = stack.shown();
+    assert_eq!(shown.matches("ECS: protect ").count(), 1, "the worker is the only writer: {shown}");
+}
+
+#[test]
+fn a_worker_whose_agent_refuses_raises_an_alert_and_is_protected_when_that_is_over() {
+    let stack = LocalStack::start();
+    stack.set_agent(r#"{"always": {"refuses": "DEPLOYMENT_BLOCKED"}}"#);
+    let job = stack.job("episode-0418");
+    await_that("the function alerts", || stack.shown().contains("email: REFUSED"));
+    assert!(!stack.is_protected());
+    stack.set_agent("{}");
+    await_that("the agent protects the task", || stack.is_protected());
+    ended(job);
+    await_that("the function knows that the job has ended", || !stack.knows("episode-0418"));
 }

@@ -9,6 +9,7 @@
 //! | a form with `Action=…` | AWS Query, XML answers | [`Backend`], [`AwsService::Sns`] |
 //! | `/2018-06-01/runtime/…` | Lambda runtime API | [`RuntimeApi`] |
 //! | `/2015-03-31/functions/NAME/invocations` | Lambda's Invoke | [`RuntimeApi`] |
+//! | `PUT /ecs-sim/agent` | JSON | [`ContainerAgent`]: its faults |
 //! | `/v4/ID…`, `/api/ID/task-protection/v1/state` | the container's metadata and agent | [`ContainerAgent`], [`AwsService::Ecs`] |
 //!
 //! The server implements HTTP and these protocols; the [`Backend`] implements the services. [`Services`] is a backend
@@ -17,6 +18,7 @@
 //! older query protocol. The server listens on 127.0.0.1 by default, since any client that can connect has full access.
 
 mod agent;
+mod agent_control;
 mod agent_http;
 mod backend;
 mod body;

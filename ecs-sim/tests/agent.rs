@@ -87,6 +87,58 @@ async fn errors_have_the_shape_of_the_agents_version() {
 }
 
 #[tokio::test]
+async fn a_client_sets_how_the_agent_behaves_and_ends_that() {
+    let (server, task, _) = server().await;
+    let set = async |body: &str| ask(&server, "PUT", "/ecs-sim/agent", body).await;
+    let protect = async || ask(&server, "PUT", &protection(&task), PROTECT).await;
+    assert_eq!(set(r#"{"always": {"refuses": "DEPLOYMENT_BLOCKED"}, "next": [{"loses": "connection"}]}"#).await.0, 204);
+    assert_eq!(protect().await.0, 0);
+    for _ in 0..2 {
+        let failure = json(&protect().await)["failure"].clone();
+        assert_eq!(failure["Reason"], "DEPLOYMENT_BLOCKED");
+        assert!(failure["Arn"].as_str().unwrap().ends_with(&task), "{failure}");
+    }
+    let canned = r#"{"always": {"answers": {"status": 503, "body": "busy"}}, "metadata": {"loses": "connection"}}"#;
+    assert_eq!(set(canned).await.0, 204);
+    assert_eq!(protect().await, (503, "busy".to_owned()));
+    assert_eq!(ask(&server, "GET", &format!("/v4/{task}/task"), "").await.0, 0);
+    assert_eq!(set(r#"{"errors": "text", "next": [{"loses": "answer"}]}"#).await.0, 204);
+    assert_eq!(protect().await.0, 0);
+    assert_eq!(json(&ask(&server, "GET", &protection("ffff"), "").await), json!("Invalid request: no task was found"));
+    assert_eq!(set("{}").await.0, 204);
+    assert_eq!(json(&protect().await)["protection"]["ProtectionEnabled"], true);
+    assert_eq!(ask(&server, "GET", &format!("/v4/{task}/task"), "").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_slow_agent_answers_after_the_time_that_a_client_sets() {
+    let (server, task, _) = server().await;
+    ask(&server, "PUT", "/ecs-sim/agent", r#"{"next": [{"delayMilliseconds": 300}]}"#).await;
+    #[expect(clippy::disallowed_methods, reason = "the test measures")]
+    let began = std::time::Instant::now();
+    let granted = ask(&server, "PUT", &protection(&task), PROTECT).await;
+    assert_eq!(json(&granted)["protection"]["ProtectionEnabled"], true);
+    assert!(began.elapsed() >= std::time::Duration::from_millis(300), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_behaviour_that_cannot_be_read_changes_nothing_and_is_named() {
+    let (server, task, _) = server().await;
+    for (body, words) in [
+        ("", "EOF"),
+        (r#"{"allways": {}}"#, "unknown field `allways`"),
+        (r#"{"always": {"explodes": 1}}"#, "unknown variant `explodes`"),
+        (r#"{"always": {"answers": {"status": 99}}}"#, "from 200 to 599"),
+    ] {
+        let answer = ask(&server, "PUT", "/ecs-sim/agent", body).await;
+        let message = json(&answer)["message"].as_str().unwrap().to_owned();
+        assert!(answer.0 == 400 && message.contains(words), "{body}: {message}");
+    }
+    assert_eq!(ask(&server, "GET", "/ecs-sim/agent", "").await.0, 405);
+    assert_eq!(ask(&server, "PUT", &protection(&task), PROTECT).await.0, 200);
+}
+
+#[tokio::test]
 async fn a_lost_answer_has_its_effect_and_a_lost_connection_has_none() {
     let (server, task, _) = server().await;
     server.agent().lock().faults = [AgentFault::ConnectionLost].into();

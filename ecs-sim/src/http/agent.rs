@@ -14,6 +14,11 @@ const BURST: f64 = 60.0;
 /// How the agent fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentFault {
+    /// It answers that ECS refuses, and asks nothing of ECS.
+    Refuses {
+        /// The `Reason` of the failure, such as `DEPLOYMENT_BLOCKED`.
+        reason: String,
+    },
     /// It answers this, and asks nothing of ECS.
     Answers {
         /// HTTP's status.

@@ -58,6 +58,7 @@ pub(super) async fn respond(shared: &ServerState, head: &Parts, body: &[u8]) -> 
     let reply = match fault {
         _ if !admitted => Ok(AgentReply { status: 429, body: "You have reached maximum request limit.".to_owned() }),
         Some(AgentFault::ConnectionLost) => Err(Unanswered),
+        Some(AgentFault::Refuses { reason }) => Ok(refusal(shared, &path, &reason)),
         Some(AgentFault::Answers { status, body }) => Ok(AgentReply { status, body }),
         Some(AgentFault::AnswerLost) => {
             reply(shared, &head.method, &path, body);
@@ -83,8 +84,22 @@ async fn wait(time: std::time::Duration) {
     tokio::time::sleep(time).await;
 }
 
+fn refusal(shared: &ServerState, path: &AgentPath, reason: &str) -> AgentReply {
+    let AgentPath::Protection { task } = path else { return not_found() };
+    match describe(shared, task) {
+        Some(described) => {
+            let failure = json!({ "Arn": described["taskArn"], "Reason": reason, "Detail": null });
+            AgentReply::json(200, &json!({ "failure": failure }))
+        }
+        None => error(shared, StatusCode::NOT_FOUND.as_u16(), &no_task(shared)),
+    }
+}
+
+fn not_found() -> AgentReply {
+    AgentReply { status: 404, body: "404 page not found\n".to_owned() }
+}
+
 fn reply(shared: &ServerState, method: &Method, path: &AgentPath, body: &[u8]) -> AgentReply {
-    let not_found = || AgentReply { status: 404, body: "404 page not found\n".to_owned() };
     let task = match path {
         AgentPath::Protection { task } | AgentPath::Task { task } | AgentPath::Container { task } => task,
         AgentPath::Unknown => return not_found(),

@@ -9,7 +9,7 @@ use super::backend::{AwsService, ServiceAnswer, ServiceCall};
 use super::body::{self, BodyError};
 use super::response::{HttpResponse, finish, text};
 use super::server_state::{ServerState, Unanswered};
-use super::{agent_http, lambda_http, query, runtime_http};
+use super::{agent_control, agent_http, lambda_http, query, runtime_http};
 use crate::service_error::ServiceError;
 
 const TARGET: &str = "x-amz-target";
@@ -21,6 +21,7 @@ enum Protocol {
     RuntimeApi,
     Invoke,
     Agent,
+    AgentControl,
     Unknown { reason: String },
 }
 
@@ -31,6 +32,9 @@ impl Protocol {
         }
         if agent_http::is_path(request.uri().path()) {
             return Self::Agent;
+        }
+        if request.uri().path() == agent_control::PATH {
+            return Self::AgentControl;
         }
         if request.method() != hyper::Method::POST {
             return Self::Unknown { reason: "only POST is supported".to_owned() };
@@ -79,6 +83,10 @@ pub(super) async fn respond(shared: &ServerState, request: Request<Incoming>) ->
         Protocol::Invoke => lambda_http::respond(&shared.runtime_api, &head, body).await,
         Protocol::Agent => match body {
             Ok(body) => agent_http::respond(shared, &head, &body).await,
+            Err(error) => json_response(AwsService::Ecs, ServiceAnswer::Error(error), &request_id),
+        },
+        Protocol::AgentControl => match body {
+            Ok(body) => Ok(agent_control::respond(shared, &head.method, &body)),
             Err(error) => json_response(AwsService::Ecs, ServiceAnswer::Error(error), &request_id),
         },
         Protocol::Json { service, operation } => {
