@@ -102,9 +102,8 @@ build: ## use: build the function for Lambda, for SAM and for Terraform (minutes
 	@tests/sam/fits_lambda.py $(TARGET)/lambda/bootstrap/bootstrap $(ARCH)
 	@terraform/package $(TARGET)/lambda/bootstrap/bootstrap $(TARGET)/lambda/bootstrap.zip
 
-worker: ## use: build taskhold-run, which protects its task and runs a job, for this machine's Linux (minutes the first time)
-	$(CARGO) build --release --package taskhold-run
-	@ls -l $(TARGET)/release/taskhold-run
+worker: ## use: build taskhold-run, which protects its task and runs a job, for any Linux since glibc 2.17, and for each other target that Rust has (minutes; needs Python 3, and the network the first time): make worker ARCH=arm64
+	PATH="$$(tests/tools/venv worker)/bin:$$PATH" CARGO="$(CARGO)" worker/build $(TARGET)/worker $(RUST_TARGET)
 
 test-worker: ## develop: run the tests of taskhold-run without the AWS SDK
 	$(CARGO) test --package taskhold-run --no-default-features
@@ -265,6 +264,7 @@ nightly-worker: ## prove: compare taskhold-run with tini and dumb-init; its figu
 	command -v tini >/dev/null && command -v dumb-init >/dev/null && command -v redis-server >/dev/null \
 		&& command -v sidekiq >/dev/null || { apt-get update -qq \
 		&& apt-get install --yes -qq --no-install-recommends tini dumb-init redis-server ruby-sidekiq nodejs npm; }
+	$(MAKE) --no-print-directory worker
 	$(MAKE) --no-print-directory conformance-worker
 	$(MAKE) --no-print-directory snippets-worker
 	$(MAKE) --no-print-directory queues-worker

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Checks that a binary runs on the platform of the template, Amazon Linux 2023 with a given processor:
+"""Checks that a binary runs on the platform of the template, Amazon Linux 2023 with a given processor, or on any Linux with
+the given glibc:
 
     tests/sam/fits_lambda.py target/lambda/bootstrap/bootstrap x86_64
+    tests/sam/fits_lambda.py target/worker/x86_64-unknown-linux-gnu/taskhold-run x86_64 2.17
 
 The dynamic loader rejects a binary that needs a newer glibc than the system has, and a machine with a newer one does
 not notice. So this script reads the versions that the binary requires (System V ABI, "Symbol Versioning": section
@@ -75,20 +77,22 @@ def versions_in(data: bytes, at: int, libraries: int, names_at: int) -> set[str]
     return versions
 
 
-def check(file: Path, machine: str) -> str:
+def check(file: Path, machine: str, glibc_max: tuple[int, ...] = GLIBC_MAX) -> str:
     """Returns a sentence about a binary that fits."""
     binary = read(file)
     if binary.machine != machine:
         raise DoesNotFit(f"{file} is for {binary.machine}, and {machine} is wanted")
     told = ".".join(map(str, binary.glibc)) or "none"
-    if binary.glibc > GLIBC_MAX:
-        most = ".".join(map(str, GLIBC_MAX))
-        raise DoesNotFit(f"{file} needs glibc {told}, and Amazon Linux 2023 has {most}: build it with `make build`")
+    if binary.glibc > glibc_max:
+        most = ".".join(map(str, glibc_max))
+        make = "make build" if glibc_max == GLIBC_MAX else "make worker"
+        raise DoesNotFit(f"{file} needs glibc {told}, and has to run with {most}: build it with `{make}`")
     return f"{file}: {file.stat().st_size / 1e6:.1f} MB, for {machine}, needs glibc {told}"
 
 
 if __name__ == "__main__":
     try:
-        print(check(Path(sys.argv[1]), sys.argv[2]))
+        glibc_max = tuple(map(int, sys.argv[3].split("."))) if sys.argv[3:] else GLIBC_MAX
+        print(check(Path(sys.argv[1]), sys.argv[2], glibc_max))
     except (DoesNotFit, OSError) as problem:
         sys.exit(str(problem))
