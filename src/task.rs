@@ -18,6 +18,7 @@ pub mod fingerprints;
 mod interrupted;
 pub mod interruption;
 pub mod job;
+pub mod left_over;
 pub mod linger;
 pub mod minutes;
 pub mod outcome;

@@ -111,6 +111,8 @@ pub struct TaskSnapshot {
     pub rejected: Option<RejectedJobs>,
     /// Whether the task record says that refused tasks of the service wait for its release.
     pub is_awaited: bool,
+    /// Whether its protection is left by its worker: all its jobs have ended, and it is the one that the worker had reported.
+    pub is_left_protected: bool,
     /// How many jobs it has started since the rollout that replaces it began, as far as its record still names them. 0 if
     /// no rollout replaces it.
     pub jobs_started: usize,
@@ -130,7 +132,7 @@ pub struct RejectedJobs {
 /// The jobs of a task in the state store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Jobs {
-    /// The state store knows no job that explains the protection, so it was set without taskhold
+    /// The state store knows neither a job nor a report that explains the protection, so it was set without taskhold
     /// ([`MANAGED_TAG`](managed::MANAGED_TAG)).
     Unknown,
     /// Its live jobs; empty if all have ended.

@@ -16,6 +16,8 @@ pub enum Attention {
     Open,
     /// The task protects itself for its jobs: ask ECS whether it still runs, because the event of its stop may be lost.
     Verify,
+    /// The task is idle, and its worker has reported protection that it may have left: ask ECS whether it is gone.
+    LeftOver,
     /// The record says that the task is protected: ask ECS whether it is.
     Compare {
         /// Until when the record says so.
@@ -29,6 +31,7 @@ pub fn attention(record: &TaskRecord, now: Timestamp) -> Attention {
     let was_open = record.is_open();
     let mut record = record.clone();
     record.protection.forget_stale(now);
+    record.forget_agent_protection(EcsProtection::NotAsked, now);
     match decide_protection(&record, now) {
         _ if record.has_due_interruption(now) => Attention::Open,
         _ if !record.protection.in_flight.is_empty() => Attention::None,
@@ -37,6 +40,7 @@ pub fn attention(record: &TaskRecord, now: Timestamp) -> Attention {
         Decision::Request(_) => Attention::Open,
         Decision::Keep(KeepReason::Confirmed { until }) => Attention::Compare { until },
         Decision::Keep(KeepReason::ByAgent) => Attention::Verify,
+        Decision::Keep(KeepReason::Idle) if record.may_be_left_protected(now) => Attention::LeftOver,
         Decision::Keep(
             KeepReason::Idle
             | KeepReason::Stopped
@@ -96,6 +100,20 @@ mod tests {
         let protection = Some(Reported { at: at(0), value: AgentProtection::Until(at(60)) });
         let record = with_job(&Job { declared_until: Some(at(60)), protection, ..Job::default() });
         assert_eq!(attention(&record, at(1)), Attention::Verify);
+    }
+
+    #[test]
+    fn an_idle_task_whose_worker_reported_protection_is_asked_about_until_that_is_over() {
+        let protection = Some(Reported { at: at(0), value: AgentProtection::Until(at(60)) });
+        let mut record = TaskRecord::default();
+        let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
+        let started = Job { declared_until: Some(at(60)), protection, ..Job::default() };
+        record.add_reports(&[(key.clone(), started)], at(0));
+        record.add_reports(&[(key, Job { finished_at: Some(at(5)), ..Job::default() })], at(5));
+        let open = [5, 59, 60].map(|minute| attention(&record, at(minute)));
+        assert_eq!(open, [Attention::LeftOver, Attention::LeftOver, Attention::Open]);
+        record.forget_agent_protection(EcsProtection::Unprotected, at(6));
+        assert_eq!(attention(&record, at(6)), Attention::None);
     }
 
     #[test]

@@ -159,6 +159,7 @@ impl Reconcile<'_> {
         record.add_reports(jobs, now);
         record.end_linger(*release);
         record.see_agent(*protection, now);
+        record.forget_agent_protection(*protection, now);
         match protection {
             EcsProtection::NotAsked => {}
             EcsProtection::Unprotected => record.protection.see(None, now),

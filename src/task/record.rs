@@ -7,7 +7,7 @@ use crate::ecs::arn::Task;
 use crate::store::Record;
 use crate::task::fingerprints::Fingerprints;
 use crate::task::interruption::TrackedInterruption;
-use crate::task::job::{Job, JobKey};
+use crate::task::job::{Job, JobKey, Reported};
 use crate::task::protection::{Protection, Refusal};
 use crate::task::rejected::RejectedStarts;
 use jiff::{SignedDuration, Timestamp};
@@ -45,6 +45,10 @@ pub struct TaskRecord {
     /// When ECS reported no protection although a worker had reported that of a live job. Absent if ECS reports one since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_cleared_at: Option<Box<Timestamp>>,
+    /// The protection that a worker last reported to have set itself, until it has expired or ECS no longer reports it. It
+    /// outlives the worker's jobs in the record, because it may outlive them in ECS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_protection: Option<Box<Reported<Timestamp>>>,
     /// When taskhold recorded that the task has stopped. It is final, because ECS never reuses task ids.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
@@ -167,13 +171,14 @@ impl TaskRecord {
     }
 
     /// Whether a sweep may have to act on the task, now or later, if no instance stores the record before then:
-    /// a job may be live, protection may have to be cleared, the effect of a call is unknown, or an
-    /// interruption is not delivered. Always true when [`crate::task::attention`] finds something to do.
+    /// a job may be live, protection may have to be cleared or may be left by a worker, the effect of a call is unknown, or
+    /// an interruption is not delivered. Always true when [`crate::task::attention`] finds something to do.
     pub fn is_open(&self) -> bool {
         let runs = self.stopped_at.is_none();
         let may_live = self.jobs.values().any(|job| job.finished_at.is_none());
         let unreported = self.pending_interruptions().next().is_some();
-        runs && (may_live || self.protection.is_set()) || !self.protection.in_flight.is_empty() || unreported
+        let may_be_protected = self.protection.is_set() || self.agent_protection.is_some();
+        runs && (may_live || may_be_protected) || !self.protection.in_flight.is_empty() || unreported
     }
 
     /// Removes jobs that no message can make live again, and calls that can no longer take effect.

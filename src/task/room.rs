@@ -33,6 +33,7 @@ impl TaskRecord {
     pub fn add_reports(&mut self, reports: &[(JobKey, Job)], now: Timestamp) {
         let mut room = None;
         for (key, job) in reports {
+            self.note_agent_protection(job, now);
             if !self.jobs.contains_key(key) && self.fingerprints.contains(key) {
                 continue;
             }

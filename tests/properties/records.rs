@@ -144,10 +144,10 @@ fn task_entry() -> impl Strategy<Value = TaskRecord> {
     let jobs = btree_map(job_key(), job().prop_map(Box::new), 0..5).prop_map(Arc::new);
     let finished = vec((job_key(), any_moment()), 0..4);
     let rejected = vec((job_key(), job(), any_moment()), 0..7);
-    let moments = [maybe_moment(), maybe_moment(), maybe_moment()];
+    let moments = [maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment()];
     (jobs, protection(), option::of(membership), vec(news, 0..3), moments, finished, rejected).prop_map(
         |(jobs, protection, membership, interruptions, moments, finished, rejected)| {
-            let [lingers_until, stopped_at, agent_cleared_at] = moments;
+            let [lingers_until, stopped_at, agent_cleared_at, agent_protection] = moments;
             let rejected = (!rejected.is_empty()).then(|| {
                 let mut starts = RejectedStarts::since(rejected[0].2);
                 rejected.iter().for_each(|(key, job, until)| starts.add(key, job, *until));
@@ -164,6 +164,7 @@ fn task_entry() -> impl Strategy<Value = TaskRecord> {
                 rejected,
                 lingers_until: lingers_until.map(Box::new),
                 agent_cleared_at: agent_cleared_at.map(Box::new),
+                agent_protection: agent_protection.map(|value| Box::new(Reported { at: at(0), value })),
                 stopped_at,
             }
         },

@@ -179,6 +179,7 @@ fn task(until: i64, is_protected: fn(Timestamp) -> Option<Timestamp>) -> TaskSna
         refused_since: None,
         rejected: None,
         is_awaited: false,
+        is_left_protected: false,
         jobs_started: 0,
         jobs: Jobs::Known(vec![job]),
     }

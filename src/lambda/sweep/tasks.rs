@@ -50,7 +50,7 @@ impl Function {
         let now = self.clock().now();
         let mut changes = Vec::new();
         let mut to_compare: Vec<Compared<'_>> = Vec::new();
-        let (mut to_verify, mut refused) = (Vec::new(), Vec::new());
+        let (mut to_verify, mut refused, mut left) = (Vec::new(), Vec::new(), Vec::new());
         // The record may be of a cluster that is no longer configured.
         for (task, record) in
             records.filter(|(task, _)| self.config().clusters.iter().any(|ours| *ours == task.cluster))
@@ -63,10 +63,12 @@ impl Function {
                     refused.extend(record.refused_since(now).map(|_| task));
                     to_verify.push(AbsentTask { task: task.clone(), was_known: record.protection.is_known });
                 }
+                Attention::LeftOver => left.push((task, record)),
                 Attention::Compare { until } => to_compare.push(Compared { task, until }),
             }
         }
-        part.report.tasks += changes.len() + to_compare.len() + to_verify.len();
+        part.report.tasks += changes.len() + to_compare.len() + to_verify.len() + left.len();
+        changes.extend(self.not_left_protected(left, part).await);
         to_compare.sort();
         let chunks = to_compare.chunk_by(|one, other| one.task.cluster == other.task.cluster);
         let chunks = chunks.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX));
@@ -88,6 +90,34 @@ impl Function {
         // Already counted when ECS reported them missing.
         part.report.tasks_unsettled -= ended.len();
         self.carry_out_changes(ended, part).await;
+    }
+
+    /// Asks ECS about the protection of idle tasks that protected themselves. Returns those that no longer have the one that
+    /// their workers had reported.
+    async fn not_left_protected(&self, mut idle: Vec<(&Task, &TaskRecord)>, part: &mut Part<'_>) -> Vec<TaskChange> {
+        idle.sort_by_key(|(task, _)| *task);
+        let (now, mut changes) = (self.clock().now(), Vec::new());
+        let clusters = idle.chunk_by(|(one, _), (other, _)| one.cluster == other.cluster);
+        for tasks in clusters.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX)) {
+            let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id.clone()).collect();
+            let answer = match self.services.tasks.ecs.get_task_protection(&tasks[0].0.cluster, &ids).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    warn!(failure = %error, "could not check whether workers have cleared their protection");
+                    part.report.failed += 1;
+                    continue;
+                }
+            };
+            for (task, record) in tasks {
+                if let Ok(seen) = answer.protected_until(&task.id)
+                    && !record.is_left_protected(seen, now)
+                {
+                    let protection = seen.map_or(EcsProtection::Unprotected, EcsProtection::Until);
+                    changes.push(TaskChange { protection, ..TaskChange::none((*task).clone()) });
+                }
+            }
+        }
+        changes
     }
 
     /// Reconciles tasks. Returns those that ECS reports `MISSING`.

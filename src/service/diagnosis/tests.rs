@@ -67,6 +67,7 @@ fn task(number: usize, deployment: &str) -> TaskSnapshot {
         refused_since: None,
         rejected: None,
         is_awaited: false,
+        is_left_protected: false,
         jobs_started: 0,
         jobs: Jobs::Unread,
     }

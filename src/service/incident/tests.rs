@@ -437,6 +437,7 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
         refused_since: None,
         rejected: None,
         is_awaited: false,
+        is_left_protected: false,
         jobs_started: 0,
         jobs: Jobs::Known(Vec::new()),
     };

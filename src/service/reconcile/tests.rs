@@ -63,6 +63,7 @@ fn task(number: usize, deployment: &str, protected_until: Option<Timestamp>) -> 
         refused_since: None,
         rejected: None,
         is_awaited: false,
+        is_left_protected: false,
         jobs_started: 0,
         jobs: Jobs::Unknown,
     }

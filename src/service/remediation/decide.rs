@@ -2,14 +2,14 @@
 
 use crate::config::policy::Policy;
 use crate::ecs::arn::TaskId;
-use crate::service::blocking_task::{ProtectedFor, protected_among};
+use crate::service::blocking_task::{BlockingTask, ProtectedFor, protected_among};
 use crate::service::diagnosis::{Assessment, Diagnosis};
 use crate::service::remediation::{
     IDLE_RESERVE_TAG, POLICY_TAG, Remediation, RemediationPolicy, RemediationState, count_tag, policy_tag, raise,
 };
 use crate::service::rollout::Rollout;
 use crate::service::rollout_status::RolloutStatus;
-use crate::service::snapshot::managed::is_managed;
+use crate::service::snapshot::managed::{Managed, is_managed};
 use crate::service::snapshot::{ServiceSnapshot, TaskSnapshot};
 use jiff::{SignedDuration, Timestamp};
 
@@ -67,7 +67,7 @@ fn release_idle(
     let Assessment { snapshot, diagnosis, idle_seen, .. } = assessment;
     let idle = releasable(snapshot, diagnosis);
     if idle.is_empty() {
-        state.note(snapshot.at, nothing_idle(diagnosis));
+        state.note(snapshot.at, nothing_idle(snapshot, diagnosis));
         return None;
     }
     let for_long = |since: Timestamp| snapshot.at.duration_since(since) >= policy.release_grace;
@@ -88,15 +88,23 @@ fn releasable(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) -> Vec<TaskId> 
     let any = diagnosis.rollout.is_scale_in().then(|| protected_among(&all));
     let candidates = any.as_ref().unwrap_or(&diagnosis.blocking_tasks);
     let idle = candidates.iter().filter(|blocking_task| blocking_task.protected_for == ProtectedFor::NoJob);
-    idle.map(|blocking_task| blocking_task.task.clone()).collect()
+    idle.filter(|blocking_task| !is_foreign(snapshot, blocking_task))
+        .map(|blocking_task| blocking_task.task.clone())
+        .collect()
 }
 
-fn nothing_idle(diagnosis: &Diagnosis) -> String {
-    let foreign = diagnosis
-        .blocking_tasks
-        .iter()
-        .filter(|blocking_task| blocking_task.protected_for == ProtectedFor::Foreign)
-        .count();
+/// Whether the protection is another writer's, and the service's tag does not let taskhold clear it.
+fn is_foreign(snapshot: &ServiceSnapshot, blocking_task: &BlockingTask) -> bool {
+    let is_left = |known: &TaskSnapshot| known.id == blocking_task.task && known.is_left_protected;
+    match blocking_task.protected_for {
+        ProtectedFor::Foreign => true,
+        ProtectedFor::NoJob => is_managed(&snapshot.service) == Managed::No && snapshot.tasks.iter().any(is_left),
+        ProtectedFor::Jobs(_) | ProtectedFor::Unknown => false,
+    }
+}
+
+fn nothing_idle(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) -> String {
+    let foreign = diagnosis.blocking_tasks.iter().filter(|blocking_task| is_foreign(snapshot, blocking_task)).count();
     let theirs = match foreign {
         0 => String::new(),
         1 => "; 1 has foreign protection".to_owned(),

@@ -7,7 +7,7 @@ use crate::service::diagnosis::{Assessment, Remembered, diagnose};
 use crate::service::forecast::DiagnosisPolicy;
 use crate::service::remediation::decide::decide_remediation;
 use crate::service::snapshot::fixture;
-use crate::service::snapshot::managed::Managed;
+use crate::service::snapshot::managed::{MANAGED_TAG, Managed};
 use crate::service::snapshot::{Gap, JobSnapshot, Jobs, ServiceSnapshot, TaskSnapshot};
 use crate::task::job::JobKey;
 
@@ -47,6 +47,7 @@ fn task(number: usize, deployment: &str, jobs: Jobs) -> TaskSnapshot {
         refused_since: None,
         rejected: None,
         is_awaited: false,
+        is_left_protected: false,
         jobs_started: 0,
         jobs,
     }
@@ -469,6 +470,21 @@ fn it_says_that_nothing_is_idle_and_what_others_protect() {
     assert_eq!(note(vec![busy(1)]), nothing);
     assert_eq!(note(vec![busy(1), foreign(2)]), format!("{nothing}; 1 has foreign protection"));
     assert_eq!(note(vec![foreign(1), foreign(2)]), format!("{nothing}; 2 have foreign protection"));
+    let left = TaskSnapshot { is_left_protected: true, ..idle(2, 0) };
+    assert_eq!(note(vec![foreign(1), left]), format!("{nothing}; 2 have foreign protection"));
+}
+
+#[test]
+fn protection_that_a_worker_left_is_released_only_with_the_tag() {
+    let decided = |tags: &[(&str, &str)]| {
+        let mut snapshot = blocked(10, vec![TaskSnapshot { is_left_protected: true, ..idle(1, 0) }]);
+        snapshot.service.tags.extend(tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut state = RemediationState::default();
+        decide(&mut state, &snapshot, Policy::ReleaseIdle);
+        let later = ServiceSnapshot { at: at(20), ..snapshot };
+        decide(&mut state, &later, Policy::ReleaseIdle).is_some()
+    };
+    assert_eq!([decided(&[]), decided(&[(MANAGED_TAG, "true")])], [false, true]);
 }
 
 #[test]

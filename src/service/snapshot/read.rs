@@ -104,6 +104,7 @@ fn wanted(task: TaskDescription) -> Option<TaskSnapshot> {
         refused_since: None,
         rejected: None,
         is_awaited: false,
+        is_left_protected: false,
         jobs_started: 0,
         jobs: Jobs::Unread,
     })
@@ -159,8 +160,12 @@ async fn add_jobs(
                 if !is_shown(&snapshot.tasks[at]) {
                     continue;
                 }
-                let known = jobs(&versioned.record, snapshot.at, managed, &snapshot.durations);
+                let is_left = versioned.record.is_left_protected(snapshot.tasks[at].protected_until, snapshot.at);
+                // The worker reported this protection, and that the jobs have ended: no tag has to say so.
+                let judged = if is_left { Managed::Yes } else { managed };
+                let known = jobs(&versioned.record, snapshot.at, judged, &snapshot.durations);
                 snapshot.tasks[at].jobs = known;
+                snapshot.tasks[at].is_left_protected = is_left;
                 snapshot.tasks[at].jobs_started = old_tasks.jobs_started(&snapshot.tasks[at].id, &versioned.record);
                 snapshot.tasks[at].idle_since = versioned.record.idle_since(snapshot.at);
                 snapshot.tasks[at].lingers_until = versioned.record.lingering_until(snapshot.at);
@@ -219,7 +224,7 @@ fn lost(task: &TaskSnapshot, record: &TaskRecord, at: Timestamp) -> Option<LostT
 }
 
 /// The jobs of a protected task in the state store. A protection that taskhold has not set and that no live job
-/// explains counts as left over only if the service is managed.
+/// explains counts as left over only if taskhold may judge it.
 pub(crate) fn jobs(record: &TaskRecord, now: Timestamp, managed: Managed, durations: &LearnedDurations) -> Jobs {
     let is_ours = record.protection.is_set() || managed == Managed::Yes;
     if *record == TaskRecord::default() || !is_ours && !record.is_busy(now) {
