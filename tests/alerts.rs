@@ -3,6 +3,7 @@
 
 mod interrupted;
 mod refused;
+mod suggested;
 
 use crate::files::path;
 use ecs_sim::doubles::alerts::sender;
@@ -858,8 +859,10 @@ fn a_command_that_is_too_long_or_unsafe_for_a_chat_is_sent_elsewhere_and_never_a
         let chat = json(&chat_of(&alert));
         assert_eq!(
             chat["content"]["nextSteps"][0],
-            "Raise the desired count to 4. ECS then accepts the protection, unless Application Auto Scaling lowers the \
-             count. You pay for the extra task until you set the count back to 3 (the email and the status command have the command)"
+            "Raise the desired count to 4, as AWS advises. ECS then accepts the protection, unless Application Auto \
+             Scaling lowers the count or ECS refuses while any protected task blocks. You pay for the extra task. Set 3 \
+             again only when ECS refuses no job: it may stop a refused task (the email and the status command have the \
+             command)"
         );
     }
 }

@@ -5,7 +5,8 @@
 //! whether the promise came true.
 //!
 //! By default each scenario runs under its default variant, and under one of those that differ from it in one switch or in
-//! all, each scenario under the next; with `TASKHOLD_TESTS=all` under every variant (`ecs_sim::scenario::Extent`).
+//! all, each scenario under the next; with `TASKHOLD_TESTS=all` under every variant (`ecs_sim::scenario::Extent`). A
+//! scenario in which an alert suggests a higher desired count also runs with `refusal=blocked`, where that may not help.
 
 mod command;
 mod promise;
@@ -13,7 +14,7 @@ mod promise;
 use crate::block_on;
 use crate::files::path;
 use command::{Deed, read, shape};
-use ecs_sim::control_plane::Variants;
+use ecs_sim::control_plane::{RefusalRule, Variants};
 use ecs_sim::progress::Progress;
 use ecs_sim::region::{Region, SharedRegion};
 use ecs_sim::scenario::{AfterAlert, Extent, InProcess, Scenario, Silent, after_alert};
@@ -128,6 +129,8 @@ struct CarriedOut {
     scenarios: BTreeSet<String>,
     failures: BTreeSet<String>,
     shapes: BTreeSet<String>,
+    /// The number of raises of the desired count where ECS refuses while any protected task blocks.
+    raises_while_blocked: usize,
 }
 
 impl CarriedOut {
@@ -136,12 +139,15 @@ impl CarriedOut {
         self.scenarios.extend(other.scenarios);
         self.failures.extend(other.failures);
         self.shapes.extend(other.shapes);
+        self.raises_while_blocked += other.raises_while_blocked;
         self
     }
 
     /// Carries out what the alerts of the scenario with this number suggest.
     fn scenario(&mut self, number: usize, scenario: &Scenario) {
-        for variants in variants_of(number, scenario) {
+        let (mut all, mut at) = (variants_of(number, scenario), 0);
+        while let Some(&variants) = all.get(at) {
+            at += 1;
             let suggestions = match suggestions_of(scenario, variants) {
                 Ok(suggestions) => suggestions,
                 Err(problem) => {
@@ -149,6 +155,14 @@ impl CarriedOut {
                     continue;
                 }
             };
+            let raises = suggestions.iter().filter(|one| one.action["action"] == "raise-desired-count").count();
+            let is_blocked = |variants: &Variants| variants.refusal == RefusalRule::Blocked;
+            if is_blocked(&variants) {
+                self.raises_while_blocked += raises;
+            } else if raises > 0 && !all.iter().any(is_blocked) {
+                let blocked = Variants { refusal: RefusalRule::Blocked, ..variants };
+                all.extend(scenario.variants().contains(&blocked).then_some(blocked));
+            }
             for Suggestion { number, alert, action } in &suggestions {
                 let promise = Promise { alert, action, variants };
                 let followed = at_alert(scenario, variants, *number, async |moment, region| {
@@ -207,7 +221,7 @@ fn every_suggested_action_does_what_it_says() {
         let threads = [(); 2].map(|()| scope.spawn(part));
         threads.map(|thread| thread.join().unwrap())
     });
-    let CarriedOut { done, scenarios, failures, shapes } =
+    let CarriedOut { done, scenarios, failures, shapes, raises_while_blocked } =
         parts.into_iter().fold(CarriedOut::default(), CarriedOut::and);
     let runs: usize = done.values().sum();
     let sample = std::fs::read_to_string(path("tests/suggestions/commands.txt")).unwrap();
@@ -217,5 +231,6 @@ fn every_suggested_action_does_what_it_says() {
     assert_eq!(kinds, KINDS, "the actions that were carried out");
     let first: Vec<&str> = failures.iter().map(String::as_str).take(60).collect();
     assert!(failures.is_empty(), "{} of {runs} failed:\n{}", failures.len(), first.join("\n"));
+    assert!(raises_while_blocked > 0, "no raise was carried out while ECS refuses because a task blocks");
     assert_eq!(shapes, listed, "the commands that the AWS CLI parses, and those that were carried out");
 }

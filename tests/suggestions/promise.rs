@@ -55,23 +55,25 @@ impl Promise<'_> {
 
     /// What did not come true.
     pub(super) async fn check(&self, moment: &mut Moment<'_>, region: &SharedRegion) -> Result<(), String> {
-        if self.kind() == "extend-deadline" {
-            return self.deadline_is_met(moment).await;
+        match self.kind() {
+            "extend-deadline" => return self.deadline_is_met(moment).await,
+            "raise-desired-count" => return self.raise_helps(moment, region).await,
+            _ => {}
         }
         let mut region = region.lock();
+        let now = region.now();
         let ecs = &mut region.ecs;
         match self.kind() {
             "wait" => self.clears_by_itself(ecs),
             "release-idle" | "release-by-force" => gone(ecs, &self.tasks(&self.action["taskArns"]), self.alert),
-            "raise-desired-count" => match self.variants.refusal {
-                // As the action says, Application Auto Scaling may lower the count again.
-                _ if self.is_lowered(ecs) => Ok(()),
-                RefusalRule::Outnumbered => granted(ecs, &self.tasks(&self.alert["refusedTasks"])),
-                // The action says that this is AWS's advice.
-                RefusalRule::Blocked => Ok(()),
-            },
-            "raise-maximum-percent" => all_new_tasks_run(ecs, self.service()),
-            "continue-deployment" => ended(self.waiting_hooks(ecs), "hooks still wait"),
+            "raise-maximum-percent" => {
+                kept(ecs, &self.protected_beyond(now))?;
+                all_new_tasks_run(ecs, self.service())
+            }
+            "continue-deployment" => {
+                kept(ecs, &self.protected_beyond(now))?;
+                ended(self.waiting_hooks(ecs), "hooks still wait")
+            }
             "roll-back-deployment" | "stop-deployment" => {
                 ended(self.waiting_hooks(ecs), "hooks still wait")?;
                 kept(ecs, &self.tasks(&self.alert["blockingTasks"]))?;
@@ -97,10 +99,74 @@ impl Promise<'_> {
         arns.map(|arn| arn.rsplit('/').next().unwrap().to_owned()).collect()
     }
 
+    /// The busy blocking tasks whose protection had not expired by this time.
+    fn protected_beyond(&self, now: Millis) -> Vec<String> {
+        let is_busy = |task: &&Value| task["protectedFor"] == "jobs";
+        let until = |task: &Value| task["protectedUntil"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        let blocking = self.alert["blockingTasks"].as_array().into_iter().flatten().filter(is_busy);
+        let tasks: Vec<Value> = blocking.filter(|task| until(task).as_millisecond() > now).cloned().collect();
+        self.tasks(&Value::Array(tasks))
+    }
+
     /// Whether the service no longer has the count that the action sets.
     fn is_lowered(&self, ecs: &ControlPlane) -> bool {
         let service = ecs.service(CLUSTER, self.service());
         service.is_some_and(|service| i64::from(service.desired_count) < self.action["to"].as_i64().unwrap())
+    }
+
+    /// ECS protects the refused tasks, at once or, as the action says, when no protected task blocks any more. The count
+    /// that is then set back stops none of them.
+    async fn raise_helps(&self, moment: &mut Moment<'_>, region: &SharedRegion) -> Result<(), String> {
+        let mut stopped = Vec::new();
+        let hold = |stopped: &[String], check: fn(&ControlPlane, &[String]) -> Result<(), String>| {
+            let region = region.lock();
+            let mut refused = self.refused_beyond(region.now());
+            refused.retain(|task| !stopped.contains(task));
+            check(&region.ecs, &refused)
+        };
+        // As the action says, Application Auto Scaling may lower the count again.
+        if self.is_lowered(&region.lock().ecs) {
+            return Ok(());
+        }
+        hold(&stopped, kept)?;
+        match (hold(&stopped, granted), self.variants.refusal) {
+            (Ok(()), _) => {}
+            (Err(problem), RefusalRule::Outnumbered) => return Err(problem),
+            (Err(_), RefusalRule::Blocked) => {
+                self.no_higher_count_is_suggested(moment).await?;
+                // A task whose renewal ECS refuses may be one of those that block.
+                stopped = self.tasks(&self.alert["blockingTasks"]);
+                for task in &stopped {
+                    let stop = json!({"cluster": CLUSTER, "task": task});
+                    moment.call_ecs("StopTask", &stop).map_err(|error| error.to_string())?;
+                }
+                moment.advance(EFFECT_MAX).await?;
+                hold(&stopped, granted)?;
+            }
+        }
+        let desired = &self.alert["taskCounts"]["desired"];
+        let back = json!({"cluster": CLUSTER, "service": self.service(), "desiredCount": desired});
+        moment.call_ecs("UpdateService", &back).map_err(|error| error.to_string())?;
+        moment.advance(EFFECT_MAX).await?;
+        hold(&stopped, kept)
+    }
+
+    /// The refused tasks with jobs that may still run at this time.
+    fn refused_beyond(&self, now: Millis) -> Vec<String> {
+        let until = |job: &Value| job["until"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        let is_live = |task: &&Value| task["jobs"].as_array().into_iter().flatten().any(|job| until(job) > now);
+        let refused = self.alert["refusedTasks"].as_array().into_iter().flatten().filter(is_live);
+        self.tasks(&Value::Array(refused.cloned().collect()))
+    }
+
+    /// A raise that does not help is not followed by the advice to raise further.
+    async fn no_higher_count_is_suggested(&self, moment: &mut Moment<'_>) -> Result<(), String> {
+        let status = json!({"status": {"service": self.service()}}).to_string();
+        let answer = moment.ask(&status).await.ok_or("the function failed")?;
+        let actions = answer["status"]["services"][0]["suggestedActions"].as_array().cloned().unwrap_or_default();
+        let higher =
+            actions.iter().filter(|action| action["action"] == self.kind()).map(|action| action["to"].to_string());
+        ended(higher.collect(), "a count that is higher still is suggested")
     }
 
     /// The hooks of the alert's pause that still wait.

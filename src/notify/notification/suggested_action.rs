@@ -8,6 +8,7 @@ use crate::notify::notification::refused::{lost_by_waiting, without_renewal};
 use crate::notify::wording::{clock, count, span, time, time_from};
 use crate::service::alert::{Alert, AlertKind};
 use crate::service::blocking_task::ProtectedFor;
+use crate::service::refused_task::RefusedTask;
 use crate::service::suggested_action::SuggestedAction;
 use jiff::{SignedDuration, Timestamp};
 
@@ -57,19 +58,19 @@ fn text(action: &SuggestedAction, alert: &Alert, below: &str) -> String {
             let desired = alert.diagnosis.task_counts.desired;
             let extra = if to.saturating_sub(desired) == 1 { "task" } else { "tasks" };
             format!(
-                "Raise the desired count to {to}{below}. ECS then accepts the protection, unless Application Auto \
-                 Scaling lowers the count. You pay for the extra {extra} until you set the count back to {desired}:"
+                "Raise the desired count to {to}{below}, as AWS advises. ECS then accepts the protection, unless \
+                 Application Auto Scaling lowers the count or ECS refuses while any protected task blocks. You pay \
+                 for the extra {extra}. Set {desired} again only when ECS refuses no job: it may stop a refused task:"
             )
         }
-        SuggestedAction::RaiseMaximumPercent { to, .. } => {
-            format!(
-                "Raise maximumPercent to {to}{below}, so that new tasks fit beside the protected ones. The deployment \
-                 still waits for those:"
-            )
-        }
-        SuggestedAction::ContinueDeployment { .. } => format!("Continue the paused deployment{below}:"),
+        SuggestedAction::RaiseMaximumPercent { to, .. } => raise_maximum_percent(*to, alert, below),
+        SuggestedAction::ContinueDeployment { .. } => format!(
+            "Continue the paused deployment{below}. This clears no protection: the deployment waits for protected old \
+             tasks. ECS stops the other old tasks{}:",
+            interrupting(&refused_of(alert, Side::Old))
+        ),
         SuggestedAction::RollBackDeployment { .. } => {
-            format!("Roll the paused deployment back{below}. Its new tasks stop:")
+            format!("Roll the paused deployment back{below}. {}:", new_tasks_stop(alert))
         }
         SuggestedAction::ExtendDeadline { minutes, .. } => format!(
             "Check the time limit of your deployment tool. If it allows {}, set taskhold's deadline to that{below}. \
@@ -77,11 +78,12 @@ fn text(action: &SuggestedAction, alert: &Alert, below: &str) -> String {
             span(SignedDuration::from_mins(*minutes))
         ),
         SuggestedAction::StopDeployment { .. } => {
-            format!("Stop the deployment{below}. ECS rolls it back, and the old tasks stay:")
+            format!("Stop the deployment{below}. ECS rolls it back, and the old tasks stay. {}:", new_tasks_stop(alert))
         }
         SuggestedAction::DeferCleanUp { .. } => format!(
             "This does not help the current deployment. Let the next deployments succeed without waiting for protected \
-             tasks (early success with DEFERRED cleanup){below}:"
+             tasks (early success with DEFERRED cleanup){below}. This clears no protection and interrupts no job. Old \
+             tasks then run for up to two weeks longer, without a rollback:"
         ),
         SuggestedAction::ReleaseByForce { tasks, .. } => release_by_force(tasks, alert, below),
     }
@@ -141,20 +143,81 @@ fn wait_past_deadline(until: Timestamp, alert: &Alert) -> String {
     match (actions.iter().any(avoids), actions.iter().any(by_force)) {
         (true, _) => wait,
         (false, true) => format!("{wait} Only an action that interrupts jobs can keep the deadline."),
-        (false, false) => format!("{wait} No action below can keep the deadline."),
+        (false, false) => format!("{wait} No suggested action can keep the deadline."),
     }
 }
 
-/// Maximum number of jobs that a sentence names.
-const JOBS_NAMED_MAX: usize = 3;
+/// The tasks that fit beside the blocking ones, and what that costs.
+fn raise_maximum_percent(to: u32, alert: &Alert, below: &str) -> String {
+    let counts = &alert.diagnosis.task_counts;
+    let tasks = u32::try_from(u64::from(counts.desired) * u64::from(to) / 100).unwrap_or(u32::MAX);
+    format!(
+        "Raise maximumPercent to {to}{below}, so that new tasks fit beside the protected ones. This clears no \
+         protection: the deployment still waits. ECS stops other old tasks{}. You pay for up to {} until you set \
+         it back:",
+        interrupting(&refused_of(alert, Side::Old)),
+        count(tasks.saturating_sub(counts.upper_bound) as usize, "more task")
+    )
+}
 
-/// What a release by force costs. Job ids are the workers' words: a sentence names only harmless ones, and the list of
-/// blocking tasks names all.
+/// The tasks that a deployment replaces, or those that it has started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Old,
+    New,
+}
+
+/// The refused tasks of one side of the deployment, which ECS may stop at once.
+fn refused_of(alert: &Alert, side: Side) -> Vec<&RefusedTask> {
+    let new = alert.diagnosis.rollout.id();
+    let side_of = |task: &RefusedTask| if task.deployment.as_deref() == new { Side::New } else { Side::Old };
+    let is_unprotected = |task: &&RefusedTask| task.protected_until.is_none() && side_of(task) == side;
+    alert.diagnosis.refused_tasks.iter().filter(is_unprotected).collect()
+}
+
+/// The jobs that the stop of these tasks interrupts, as the end of a clause; empty without any.
+fn interrupting(tasks: &[&RefusedTask]) -> String {
+    let jobs: Vec<&str> = tasks.iter().flat_map(|task| &task.jobs).map(|job| job.key.job_id.as_str()).collect();
+    match jobs.is_empty() {
+        true => String::new(),
+        false => format!(", which interrupts {}", named(&jobs, NAMES_BESIDE_MORE_CHARS_MAX, "")),
+    }
+}
+
+/// What a rollback does to the new tasks.
+fn new_tasks_stop(alert: &Alert) -> String {
+    let diagnosis = &alert.diagnosis;
+    let interrupting = interrupting(&refused_of(alert, Side::New));
+    let protected = usize::try_from(diagnosis.task_counts.protected).unwrap_or(usize::MAX);
+    match protected.saturating_sub(diagnosis.blocking_tasks.len()) {
+        0 => format!("The new tasks stop{interrupting}"),
+        _ => format!("The new tasks stop{interrupting}. Protected ones stop when their protection ends"),
+    }
+}
+
+/// Maximum number of characters of jobs that a sentence names: three UUIDs. A chat limits the length of an action
+/// ([`crate::notify::chat::NEXT_STEP_CHARS_MAX`]).
+const NAMES_CHARS_MAX: usize = 118;
+/// The same in an action that has more to say: one UUID.
+const NAMES_BESIDE_MORE_CHARS_MAX: usize = 38;
+
+/// The jobs in a sentence. Job ids are the workers' words: a sentence names only harmless ones, and the list of tasks
+/// names all. `whose` follows the number of jobs if they are not named.
+fn named(jobs: &[&str], chars_max: usize, whose: &str) -> String {
+    let is_harmless = |id: &&&str| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let named: Vec<String> = jobs.iter().filter(is_harmless).map(|id| format!("\"{id}\"")).collect();
+    let names = named.join(", ");
+    match jobs.len() {
+        many if named.len() < many || names.len() > chars_max => format!("{}{whose}", count(many, "job")),
+        1 => format!("job {names}"),
+        _ => format!("jobs {names}"),
+    }
+}
+
+/// What a release by force costs.
 fn release_by_force(tasks: &[TaskId], alert: &Alert, below: &str) -> String {
     let blocking = || alert.diagnosis.blocking_tasks.iter().filter(|task| tasks.contains(&task.task));
     let jobs: Vec<&str> = blocking().flat_map(|task| task.jobs()).map(|job| job.key.job_id.as_str()).collect();
-    let is_harmless = |id: &&str| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let named: Vec<String> = jobs.iter().filter(|id| is_harmless(id)).map(|id| format!("\"{id}\"")).collect();
     let unknown = blocking().filter(|task| !matches!(task.protected_for, ProtectedFor::Jobs(_))).count();
     let (them, their, above) = match tasks.len() {
         1 => ("it", "its", "task"),
@@ -162,9 +225,7 @@ fn release_by_force(tasks: &[TaskId], alert: &Alert, below: &str) -> String {
     };
     let cost = match jobs.len() {
         0 => format!("{their} work"),
-        1 if named.len() == 1 => format!("job {}", named[0]),
-        many if many <= JOBS_NAMED_MAX && named.len() == many => format!("jobs {}", named.join(", ")),
-        many => format!("{} of the {above} above", count(many, "job")),
+        _ => named(&jobs, NAMES_CHARS_MAX, &format!(" of the {above} above")),
     };
     let more = match unknown {
         1.. if !jobs.is_empty() => {
