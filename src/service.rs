@@ -14,6 +14,7 @@ pub mod blocking_task;
 pub mod denial;
 pub mod diagnosis;
 pub mod durations;
+pub(crate) mod finished_tasks;
 pub mod forecast;
 pub mod in_progress;
 pub mod incident;

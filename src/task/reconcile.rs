@@ -169,6 +169,9 @@ impl Reconcile<'_> {
             record.interrupt(end, *protection, now);
             if end.stage == StopStage::Stopped {
                 record.stop(now);
+                if record.has_durations() {
+                    record.leave_durations_to(end.service.as_deref());
+                }
             }
         }
         if *release == ReleaseRule::ByForce {

@@ -49,6 +49,10 @@ pub struct TaskRecord {
     /// outlives the worker's jobs in the record, because it may outlive them in ECS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_protection: Option<Box<Reported<Timestamp>>>,
+    /// The service that has yet to gather the durations of the finished jobs: an event has reported that the task stops.
+    /// The next sweep hands them over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durations_for: Option<Box<str>>,
     /// When taskhold recorded that the task has stopped. It is final, because ECS never reuses task ids.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
@@ -94,6 +98,20 @@ impl TaskRecord {
     /// transit.
     pub fn stop(&mut self, now: Timestamp) {
         self.stopped_at = self.stopped_at.or(Some(now));
+    }
+
+    /// Whether the duration of a finished job is known, with its kind.
+    pub(crate) fn has_durations(&self) -> bool {
+        self.jobs.values().any(|job| job.kind.is_some() && job.duration().is_some())
+    }
+
+    /// Leaves the finished jobs of a task that stops to the next sweep. `service` is what the event says; what ECS has
+    /// said takes precedence.
+    pub(crate) fn leave_durations_to(&mut self, service: Option<&str>) {
+        let membership = self.membership.as_ref().map(|membership| membership.service.as_str());
+        if let Some(service) = membership.or(service) {
+            self.durations_for = Some(service.into());
+        }
     }
 
     /// Marks every unfinished job as finished, at an operator's request, also those whose starts were rejected. Their
@@ -171,9 +189,15 @@ impl TaskRecord {
     }
 
     /// Whether a sweep may have to act on the task, now or later, if no instance stores the record before then:
-    /// a job may be live, protection may have to be cleared or may be left by a worker, the effect of a call is unknown, or
-    /// an interruption is not delivered. Always true when [`crate::task::attention`] finds something to do.
+    /// a job may be live, protection may have to be cleared or may be left by a worker, the effect of a call is unknown,
+    /// an interruption is not delivered, or its service has yet to learn from its finished jobs. Always true when
+    /// [`crate::task::attention`] finds something to do.
     pub fn is_open(&self) -> bool {
+        self.is_pending() || self.durations_for.is_some()
+    }
+
+    /// Whether it is open for another reason than its finished jobs.
+    pub(crate) fn is_pending(&self) -> bool {
         let runs = self.stopped_at.is_none();
         let may_live = self.jobs.values().any(|job| job.finished_at.is_none());
         let unreported = self.pending_interruptions().next().is_some();
@@ -281,6 +305,26 @@ mod tests {
         record.merge_job(&key("j"), &Job { finished_at: Some(at(0)), reported_at: Some(at(0)), ..Job::default() });
         assert!(record.protection.begin(crate::task::protection::ProtectionRequest::Clear, at(200)).is_some());
         assert_eq!(record.keep_until(at(200), hour), at(200) + crate::task::protection::LATE_EFFECT_MAX);
+    }
+
+    #[test]
+    fn a_record_is_open_until_its_service_has_learned_from_its_finished_jobs() {
+        let mut record = TaskRecord::default();
+        let finished = Job { finished_at: Some(at(5)), reported_at: Some(at(5)), ..live(0, 30) };
+        record.merge_job(&key("j"), &finished);
+        assert!(!record.has_durations(), "it has no kind");
+        record.merge_job(&key("j"), &Job { kind: Some("encode".to_owned()), ..finished });
+        assert!(record.has_durations() && !record.is_open());
+        record.leave_durations_to(None);
+        assert!(!record.is_open(), "no service is known");
+        record.leave_durations_to(Some("web"));
+        assert_eq!(
+            (record.is_open(), record.is_pending(), record.durations_for.as_deref()),
+            (true, false, Some("web"))
+        );
+        record.membership = Some(Box::new(Membership { service: "said-by-ecs".to_owned(), is_awaited: false }));
+        record.leave_durations_to(Some("web"));
+        assert_eq!(record.durations_for.as_deref(), Some("said-by-ecs"));
     }
 
     #[test]

@@ -45,7 +45,8 @@ pub(crate) struct UnreportedInterruption {
 impl TaskReconciler {
     /// Returns the stop of a task that has live jobs, including the jobs reported together with the stop.
     /// `None` if the task has no live job or does not stop. Every principal that may send to the job queue
-    /// can report a stop, so this asks ECS. A task without live jobs is not worth the call.
+    /// can report a stop, so this asks ECS. A task without live jobs is not worth the call; its finished jobs are marked
+    /// for the next sweep.
     pub(crate) async fn read_stop(
         &self,
         stop: &TaskStopEvent,
@@ -56,6 +57,9 @@ impl TaskReconciler {
         let mut record = self.store.load(task).await?.record;
         reported.iter().for_each(|(key, job)| record.merge_job(key, job));
         if record.live_jobs(self.clock.now()).next().is_none() {
+            if record.has_durations() && record.durations_for.is_none() {
+                self.leave_durations(stop).await?;
+            }
             return Ok(None);
         }
         budget.allows_a_call(&*self.clock)?;
@@ -76,6 +80,20 @@ impl TaskReconciler {
         let is_cleared = protection == EcsProtection::Unprotected && record.agent_until(now).is_some();
         let waits = is_cleared && end.stage == StopStage::Stopping;
         Ok(Some(ObservedStop { end: Some(end).filter(|_| !waits), protection }))
+    }
+
+    /// Leaves the finished jobs of a task to the next sweep: one write of the task record, which other instances hardly
+    /// use any more.
+    async fn leave_durations(&self, stop: &TaskStopEvent) -> Result<(), RetryReason> {
+        let retention = self.config.finished_job_retention;
+        let stored = store::update(&*self.store, &stop.task, None, |record: &mut TaskRecord| {
+            // A message of the same batch may be the first about the task; it creates the record.
+            if *record != TaskRecord::default() {
+                record.leave_durations_to(stop.service.as_deref());
+            }
+            Changed { result: (), keep_until: record.keep_until(self.clock.now(), retention) }
+        });
+        Ok(stored.await.map(drop)?)
     }
 
     /// The protection that ECS reports of a task that its scheduler stops. A read that fails, or says that the task is

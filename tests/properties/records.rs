@@ -156,6 +156,7 @@ fn task_entry() -> impl Strategy<Value = TaskRecord> {
             let mut fingerprints = Fingerprints::default();
             finished.iter().for_each(|(key, until)| fingerprints.insert(key, *until));
             TaskRecord {
+                durations_for: lingers_until.map(|_| "web".into()),
                 jobs,
                 protection,
                 membership,

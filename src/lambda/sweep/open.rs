@@ -72,7 +72,7 @@ impl Function {
         let mut token = None;
         for _ in 0..STORE_PAGES_MAX {
             let page = self.services.tasks.store.page(token.as_deref()).await?;
-            page.items.iter().for_each(|(task, versioned)| open.add(task, &versioned.record));
+            page.items.iter().for_each(|(task, versioned)| open.add(task, versioned));
             token = page.next_token;
             if token.is_none() {
                 break;

@@ -2,8 +2,10 @@
 
 use crate::ecs::arn::Task;
 use crate::ecs::service::ServiceArn;
+use crate::service::finished_tasks::FinishedTasks;
+use crate::store::Versioned;
 use crate::task::record::TaskRecord;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The running tasks whose records are open, by their services.
 #[derive(Debug, Default)]
@@ -11,14 +13,21 @@ pub(crate) struct OpenTasks {
     pub(crate) services: BTreeSet<ServiceArn>,
     /// Tasks whose records do not name their service.
     pub(crate) strangers: Vec<Task>,
+    /// Tasks that have stopped after jobs from which their services have yet to learn.
+    pub(crate) finished: BTreeMap<ServiceArn, FinishedTasks>,
     /// Whether every page of the task records was read.
     pub(crate) is_complete: bool,
 }
 
 impl OpenTasks {
-    /// Adds a task record if its task may be protected, or have a live job.
-    pub(crate) fn add(&mut self, task: &Task, record: &TaskRecord) {
-        if !record.is_open() || record.stopped_at.is_some() {
+    /// Adds a task record if its task may be protected, or have a live job, or if its service has yet to learn from it.
+    pub(crate) fn add(&mut self, task: &Task, versioned: &Versioned<TaskRecord>) {
+        let record = &versioned.record;
+        let learns = record.durations_for.as_deref().and_then(|name| ServiceArn::new(task.cluster.clone(), name).ok());
+        if let Some(service) = learns {
+            self.finished.entry(service).or_default().add(task, versioned);
+        }
+        if !record.is_pending() || record.stopped_at.is_some() {
             return;
         }
         let membership = record.membership.as_ref();

@@ -191,7 +191,22 @@ impl Function {
         });
         let swept = stream::iter(sweeps).buffered(SERVICES_AT_ONCE).collect().await;
         part.is_throttled |= throttled.get();
+        if let Described::Known(services) = &described {
+            self.learn_from_stopped_tasks(services, part).await;
+        }
         swept
+    }
+
+    /// Hands the finished jobs of stopped tasks to their services, which ECS has just described.
+    async fn learn_from_stopped_tasks(&self, services: &[Service], part: &mut Part<'_>) {
+        for service in services {
+            if self.clock().now() >= part.end {
+                return;
+            }
+            if let Some(finished) = part.open_tasks.finished.remove(&service.arn) {
+                self.services.learn_from(&service.arn, finished).await;
+            }
+        }
     }
 
     async fn describe_batch(&self, cluster: &ClusterArn, batch: &[ServiceArn], part: &mut Part<'_>) -> Described {

@@ -39,7 +39,7 @@ impl Function {
                 }
             };
             let records = page.items.iter().map(|(task, versioned)| (task, &versioned.record));
-            records.clone().for_each(|(task, record)| part.open_tasks.add(task, record));
+            page.items.iter().for_each(|(task, versioned)| part.open_tasks.add(task, versioned));
             self.repair(records, part).await;
             part.open_tasks.is_complete = begins && page.next_token.is_none();
             token = Some(page.next_token?);
