@@ -34,6 +34,7 @@ mod durations;
 #[cfg(feature = "aws")]
 mod e2e;
 mod events;
+mod failed_invocations;
 mod figures;
 mod files;
 mod gate;

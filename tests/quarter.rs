@@ -1,5 +1,5 @@
 //! A simulated quarter of fifty busy services: how many notifications a week their on-call engineer gets, how many of them
-//! are over when read, and which long blocks raise no notification.
+//! are over when read, how many say that there is nothing to do, and which long blocks raise no notification.
 //!
 //! `quarter/traffic.rs` defines the services. The judgment is that of the simulated ECS and of the workers, minute by minute
 //! (`quarter/truth.rs`), and never that of the function: a notification is over when read if the state that it
@@ -32,6 +32,7 @@ struct Row {
     over_when_read: usize,
     /// Of these, those about services whose jobs take minutes.
     over_of_short_jobs: usize,
+    nothing_to_do: usize,
     /// What a notification warned of has happened before it was read.
     came_true: usize,
 }
@@ -65,6 +66,7 @@ impl Figures {
         for notice in notices.iter().filter(|notice| minute(notice) < minutes) {
             let row = rows.entry(notice.what.clone()).or_default();
             row.sent += 1;
+            row.nothing_to_do += usize::from(notice.asks_for_nothing);
             let fact = Fact::of(&notice.what);
             let is_over = fact.is_some_and(|fact| !truth.is(fact, &notice.service, minute(notice) + READ_AFTER));
             let warns = fact == Some(Fact::Unprotected);
@@ -97,12 +99,16 @@ impl Figures {
         println!("\n{:.1} weeks of {} services, seed {SEED}", self.weeks, traffic::SERVICES);
         self.done.iter().for_each(|(what, count)| println!("{count:>9} {what}"));
         println!(
-            "\n| Notification | A week | Came true | Over when read | Of these, short jobs |\n|---|---:|---:|---:|---:|"
+            "\n| Notification | A week | Came true | Over when read | Of these, short jobs | Nothing to do |\n\
+             |---|---:|---:|---:|---:|---:|"
         );
-        for (what, Row { sent, over_when_read, over_of_short_jobs, came_true }) in &self.rows {
+        for (what, row) in &self.rows {
+            let Row { sent, over_when_read, over_of_short_jobs, nothing_to_do, came_true } = row;
             let over = if Fact::of(what).is_some() { over_when_read.to_string() } else { "–".to_owned() };
             let a_week = *sent as f64 / self.weeks;
-            println!("| {what} | {a_week:.1} | {came_true} | {over} of {sent} | {over_of_short_jobs} |");
+            println!(
+                "| {what} | {a_week:.1} | {came_true} | {over} of {sent} | {over_of_short_jobs} | {nothing_to_do} |"
+            );
         }
         let (all, share) = (self.sent() as f64 / self.weeks, 100.0 * self.share_over_when_read());
         println!("\n{all:.1} notifications a week; {share:.1} % over when read; {} missed", self.missed.len());

@@ -240,7 +240,22 @@ def test_the_answer_to_an_invalid_command_names_the_problem(stage, command, code
 def test_a_batch_whose_messages_have_no_id_fails_as_a_whole(stage):
     # Its message has no id, so it could not be reported, and would count as done.
     invocation = stage.invoke(json.dumps({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}))
+    assert invocation.answer["errorType"] == "UnreadableMessages", invocation.answer
     assert "cannot read the messages of the payload" in invocation.answer["errorMessage"]
+
+
+def test_messages_of_a_source_that_the_function_cannot_read_fail(stage):
+    payload = {"Records": [{"eventSource": "aws:kinesis", "kinesis": {"data": "e30="}}]}
+    assert stage.invoke(json.dumps(payload)).answer["errorType"] == "UnreadableMessages"
+
+
+def test_a_message_without_a_queue_that_must_be_retried_fails_the_invocation(stage):
+    # Port 9 of the container has no listener.
+    payload = stage.fresh((EVENTS / "sns-invocation.json").read_text())
+    answer = stage.invoke(payload, AWS_ENDPOINT_URL="http://127.0.0.1:9").answer
+    assert answer["errorType"] == "MessagesToRetry", answer
+    assert answer["errorMessage"].startswith("1 of 1 messages must be retried"), answer
+    assert protection(stage) == {}
 
 
 def test_ecs_that_fails_sends_the_message_back(stage):

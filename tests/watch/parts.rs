@@ -66,6 +66,8 @@ pub(crate) struct SentNotice {
     pub(crate) incident: String,
     /// `KIND EVENT`.
     pub(crate) what: String,
+    /// Whether its email says that there is nothing to do.
+    pub(crate) asks_for_nothing: bool,
 }
 
 /// The receiver of alerts.
@@ -82,7 +84,9 @@ impl Sink for Alerts {
         let what = format!("{} {}", message.kind.as_str(), message.event.as_str());
         // For a stopped task, the service may be unknown.
         let service = message.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
-        locked(&self.notices).push(SentNotice { at, service, incident: message.incident.clone(), what });
+        let asks_for_nothing = message.email.contains("\nDo first: nothing");
+        let incident = message.incident.clone();
+        locked(&self.notices).push(SentNotice { at, service, incident, what, asks_for_nothing });
         Ok(())
     }
 }
