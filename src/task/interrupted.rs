@@ -2,12 +2,24 @@
 
 use crate::outbox::Delivery;
 use crate::task::change::EcsProtection;
-use crate::task::interruption::{InterruptedJob, Interruption, TaskStop, TrackedInterruption};
+use crate::task::interruption::{InterruptedJob, Interruption, StopStage, TaskStop, TrackedInterruption};
 use crate::task::job::JobKey;
 use crate::task::record::TaskRecord;
 use jiff::Timestamp;
 
 impl TaskRecord {
+    /// Records that the task stops or has stopped, and leaves its finished jobs to the next sweep. `reported` is the
+    /// protection that ECS reported at the stop.
+    pub(crate) fn end(&mut self, end: &TaskStop, reported: EcsProtection, now: Timestamp) {
+        self.interrupt(end, reported, now);
+        if end.stage == StopStage::Stopped {
+            self.stop(now);
+            if self.has_durations() {
+                self.leave_durations_to(end.service.as_deref());
+            }
+        }
+    }
+
     /// Records that the task stops in the middle of its live jobs, rejected ones included. Each job is recorded once.
     /// `reported` is the protection that ECS reported at the stop.
     pub fn interrupt(&mut self, end: &TaskStop, reported: EcsProtection, now: Timestamp) {

@@ -17,7 +17,6 @@ use crate::store::{Changed, RECORDS_AT_ONCE, Store, Updated, Versioned};
 use crate::task::batching::{TaskRequest, coalesce};
 use crate::task::change::{EcsProtection, RefusedBefore, ReleaseRule, TaskChange};
 use crate::task::concurrently::at_once;
-use crate::task::interruption::StopStage;
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::plan::{Decision, KeepReason, decide_change, decide_protection};
 use crate::task::protection::{CallResult, Refusal};
@@ -166,13 +165,7 @@ impl Reconcile<'_> {
             EcsProtection::Until(until) => record.protection.see(Some(*until), now),
         }
         if let Some(end) = end {
-            record.interrupt(end, *protection, now);
-            if end.stage == StopStage::Stopped {
-                record.stop(now);
-                if record.has_durations() {
-                    record.leave_durations_to(end.service.as_deref());
-                }
-            }
+            record.end(end, *protection, now);
         }
         if *release == ReleaseRule::ByForce {
             record.finish_jobs(now);

@@ -13,7 +13,7 @@ use crate::metrics::Counts;
 use crate::store::error::StoreError;
 use crate::store::memory::MemoryStore;
 use crate::task::agent_protection::AgentProtection;
-use crate::task::interruption::TaskStop;
+use crate::task::interruption::{StopStage, TaskStop};
 use crate::task::job::{Job, JobKey, Reported};
 use crate::task::protection::Call;
 use crate::task::protection::{ProtectionRequest, Refusal};
