@@ -12,7 +12,7 @@ const NAMES: [&str; 3] = ["web", "work", "game"];
 
 /// Settings of the function beyond the common ones.
 pub(super) const SETTINGS: [(&str, &str); 2] =
-    [("TASKHOLD_REMEDIATIONS", "release-idle,raise-desired-count"), ("TASKHOLD_DEADLINE_MINUTES", "120")];
+    [("TASKHOLD_REMEDIATIONS", "release-idle,raise-desired-count"), ("TASKHOLD_DEADLINE_MINUTES", "60")];
 
 impl World {
     /// Creates the services.
