@@ -53,7 +53,14 @@ fn service(name: &str, cluster: &str) -> ServiceArn {
 
 fn job(id: &str, attempt: u32, until: i64, expected: Option<i64>) -> JobSnapshot {
     let key = JobKey { job_id: id.to_owned(), attempt };
-    JobSnapshot { key, until: at(until), expected_until: expected.map(at), learned: None, labels: Labels::new() }
+    JobSnapshot {
+        key,
+        until: at(until),
+        expected_until: expected.map(at),
+        learned: None,
+        overran_at: None,
+        labels: Labels::new(),
+    }
 }
 
 fn labelled(job: JobSnapshot, labels: impl IntoIterator<Item = (String, String)>) -> JobSnapshot {

@@ -49,6 +49,7 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
         until,
         expected_until: None,
         learned: None,
+        overran_at: None,
         labels,
     };
     let blocking_task = |number: usize| BlockingTask {

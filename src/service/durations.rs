@@ -78,7 +78,7 @@ impl LearnedDurations {
     /// it has already run longer than all of them.
     pub fn end_of(&self, job: &Job, now: Timestamp) -> Option<LearnedEnd> {
         let started_at = job.started_at?;
-        let jobs = self.0.get(job.kind.as_ref()?).filter(|jobs| jobs.len() >= JOBS_OF_A_KIND_MIN)?;
+        let jobs = self.of_kind(job)?;
         let so_far = now.duration_since(started_at).as_secs();
         let mut longer: Vec<i64> = jobs.iter().map(|job| job.seconds).filter(|seconds| *seconds > so_far).collect();
         longer.sort_unstable();
@@ -88,6 +88,18 @@ impl LearnedDurations {
             Some(started_at.saturating_add(SignedDuration::from_secs(longer[rank])).unwrap_or(Timestamp::MAX))
         };
         Some(LearnedEnd { expected: percentile(50)?, unlikely_after: percentile(90)? })
+    }
+
+    /// Since when a job has run longer than all known jobs of its kind. `None` if it has not.
+    pub fn overran_at(&self, job: &Job, now: Timestamp) -> Option<Timestamp> {
+        let longest = self.of_kind(job)?.iter().map(|job| job.seconds).max()?;
+        let at = job.started_at?.saturating_add(SignedDuration::from_secs(longest)).unwrap_or(Timestamp::MAX);
+        (at <= now).then_some(at)
+    }
+
+    /// The finished jobs of the same kind, if they are enough for a forecast.
+    fn of_kind(&self, job: &Job) -> Option<&Vec<FinishedJob>> {
+        self.0.get(job.kind.as_ref()?).filter(|jobs| jobs.len() >= JOBS_OF_A_KIND_MIN)
     }
 }
 
@@ -198,6 +210,8 @@ mod tests {
             [Some([40, 50]), Some([40, 50]), Some([50, 50])]
         );
         assert_eq!(end(&learned, "encode", 50), None, "it has run longer than all of them");
+        let running = Job { kind: Some("encode".to_owned()), started_at: Some(at(0)), ..Job::default() };
+        assert_eq!([49, 50, 60].map(|now| learned.overran_at(&running, at(now))), [None, Some(at(50)), Some(at(50))]);
     }
 
     #[test]

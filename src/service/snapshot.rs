@@ -152,6 +152,8 @@ pub struct JobSnapshot {
     pub expected_until: Option<Timestamp>,
     /// When it ends, judging by finished jobs of its kind.
     pub learned: Option<LearnedEnd>,
+    /// Since when it has run longer than all known jobs of its kind. Then `learned` is `None`.
+    pub overran_at: Option<Timestamp>,
     /// Short texts from its worker, shown to people.
     pub labels: Labels,
 }

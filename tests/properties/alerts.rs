@@ -30,7 +30,14 @@ use taskhold::service::task_counts::TaskCounts;
 fn job() -> impl Strategy<Value = JobSnapshot> {
     let learned = (when(), when()).prop_map(|(expected, unlikely_after)| LearnedEnd { expected, unlikely_after });
     (job_key(), when(), option::of(when()), option::of(learned), labels()).prop_map(
-        |(key, until, expected_until, learned, labels)| JobSnapshot { key, until, expected_until, learned, labels },
+        |(key, until, expected_until, learned, labels)| JobSnapshot {
+            key,
+            until,
+            expected_until,
+            learned,
+            overran_at: None,
+            labels,
+        },
     )
 }
 

@@ -1,5 +1,6 @@
 //! Fifty services: ten are deployed every twenty minutes and the others once a day, whatever their tasks do; all are scaled
-//! out in the morning and in at night. Half run jobs of minutes, half jobs of up to four hours.
+//! out in the morning and in at night. Half run jobs of minutes, half jobs of up to four hours. The workers of a quarter
+//! of them name the kind of a job and do not know how long it takes; the others expect an end.
 
 use crate::watch::world::{HOUR, MINUTE, World};
 use ecs_sim::control_plane::{Millis, ServiceSpec, TaskStatus};
@@ -42,6 +43,11 @@ pub(crate) fn name(service: usize) -> String {
 /// Whether the jobs of the service take minutes.
 pub(crate) fn has_short_jobs(service: &str) -> bool {
     (0..SERVICES).step_by(2).any(|short| name(short) == service)
+}
+
+/// Whether the workers of the service name the kind of each job instead of its expected end.
+fn names_kinds(service: usize) -> bool {
+    service % 8 >= 6
 }
 
 impl Traffic {
@@ -109,12 +115,18 @@ impl Traffic {
             let id = format!("job-{}", self.jobs_made);
             // Workers declare a generous maximum, and expect the true time within a quarter.
             let expected = lasts * self.random.i64(75..=125) / 100;
-            let declared = json!({
+            let mut declared = json!({
                 "type": "job.started",
                 "jobId": id,
                 "maxDurationMinutes": 2 * lasts / MINUTE + 10,
-                "expectedDurationMinutes": (expected / MINUTE).max(1),
             });
+            match names_kinds(service) {
+                true => {
+                    declared["kind"] = json!("encode");
+                    self.count("jobs of which only the kind is known");
+                }
+                false => declared["expectedDurationMinutes"] = json!((expected / MINUTE).max(1)),
+            }
             send(world, declared, &task);
             self.jobs.insert(task, WorkerJob { id, service, ends_at: world.now() + lasts });
             self.count("jobs");

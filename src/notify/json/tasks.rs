@@ -125,7 +125,7 @@ fn task_report(cluster: &Arc<ClusterArn>, view: &TaskView<'_>, detail: Detail) -
 }
 
 fn job_report(job: &JobSnapshot, detail: Detail) -> Value {
-    let JobSnapshot { key, until, expected_until, learned, labels } = job;
+    let JobSnapshot { key, until, expected_until, learned, overran_at: _, labels } = job;
     let shown: BTreeMap<&String, &String> = labels.iter().take(detail.labels_max).collect();
     present(json!({
         "jobId": key.job_id,

@@ -67,6 +67,7 @@ pub(crate) fn jobs(interruption: &Interruption) -> Vec<JobSnapshot> {
         until: job.until,
         expected_until: None,
         learned: None,
+        overran_at: None,
         labels: job.labels.clone(),
     };
     let jobs: Vec<JobSnapshot> = interruption.jobs.iter().map(job).collect();

@@ -1,7 +1,7 @@
 //! Blocks that will most likely be over before a person can act.
 //!
 //! If alerts are often over when they are read, their readers ignore the next one. So the alert waits some minutes for the
-//! jobs, if their workers or the durations of earlier jobs say when they end.
+//! jobs, if their workers or the durations of earlier jobs say that they end soon, or if their declared time ends soon.
 
 use crate::service::blocking_task::{BlockingTask, ProtectedFor};
 use crate::service::diagnosis::Diagnosis;
@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 /// How much longer a block may last before it is reported.
 const LATER_MAX: SignedDuration = SignedDuration::from_mins(10);
-/// How much longer than its worker expects a job may run: an expectation is no promise.
+/// How much longer than its worker expects, or than all earlier jobs of its kind, a job may run: an expectation is no
+/// promise.
 const OVERRUN: SignedDuration = SignedDuration::from_mins(5);
 
 /// When a block is reported that could be reported at `soonest`: once its jobs should have ended. Not later if they keep it
@@ -26,14 +27,15 @@ pub(crate) fn blocked_opens_at(diagnosis: &Diagnosis, soonest: Timestamp) -> Tim
     later(soonest, in_time)
 }
 
-/// When all of these jobs have most likely ended; `None` without jobs, or if nothing but the maximum is known of one.
+/// When all of these jobs have most likely ended, at the latest when they must have; `None` without jobs.
 fn likely_end(jobs: &[JobSnapshot]) -> Option<Timestamp> {
     let of_job = |job: &JobSnapshot| {
-        let declared = job.expected_until.and_then(|expected| expected.checked_add(OVERRUN).ok());
-        declared.or(job.learned.map(|learned| learned.unlikely_after)).map(|end| end.min(job.until))
+        let overrun = |end: Timestamp| end.checked_add(OVERRUN).ok();
+        let learned = job.learned.map(|learned| learned.unlikely_after);
+        let likely = job.expected_until.and_then(overrun).or(learned).or(job.overran_at.and_then(overrun));
+        likely.map_or(job.until, |end| end.min(job.until))
     };
-    let ends: Option<Vec<Timestamp>> = jobs.iter().map(of_job).collect();
-    ends?.into_iter().max()
+    jobs.iter().map(of_job).max()
 }
 
 fn later(soonest: Timestamp, end: Option<Timestamp>) -> Timestamp {

@@ -33,7 +33,7 @@ fn id(number: usize) -> TaskId {
 
 fn job() -> JobSnapshot {
     let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
-    JobSnapshot { key, until: at(600), expected_until: None, learned: None, labels: BTreeMap::new() }
+    JobSnapshot { key, until: at(600), expected_until: None, learned: None, overran_at: None, labels: BTreeMap::new() }
 }
 
 fn task(number: usize, deployment: &str, jobs: Jobs) -> TaskSnapshot {

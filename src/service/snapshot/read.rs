@@ -205,6 +205,7 @@ fn rejected_jobs(record: &TaskRecord, now: Timestamp) -> Option<RejectedJobs> {
         until: job.until,
         expected_until: None,
         learned: None,
+        overran_at: None,
         labels: Labels::new(),
     };
     let jobs: Vec<JobSnapshot> = record.rejected_jobs(now).map(job).collect();
@@ -239,6 +240,7 @@ pub(crate) fn jobs(record: &TaskRecord, now: Timestamp, managed: Managed, durati
             until,
             expected_until: expected.map(|expected| expected.value),
             learned: job.and_then(|job| durations.end_of(job, now)),
+            overran_at: job.and_then(|job| durations.overran_at(job, now)),
             labels: labels.map(|labels| labels.value.clone()).unwrap_or_default(),
         }
     };
