@@ -16,7 +16,7 @@ pub(crate) fn resolution(
 ) -> Option<Resolution> {
     let at = incident.state.resolved_at()?;
     let rollout = rollout_end(incident, snapshot, diagnosis);
-    Some(Resolution { at, rollout, deadline: incident.scope.deadline, tasks })
+    Some(Resolution { at, rollout, deadline: incident.scope.last_deadline, tasks })
 }
 
 fn rollout_end(incident: &Incident, snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) -> RolloutEnd {

@@ -211,7 +211,7 @@ fn incident() -> impl Strategy<Value = Incident> {
     ]);
     let deadline = (maybe_moment(), sources).prop_map(|(at, source)| Some(Deadline { at: at?, source }));
     let scope = (vec(text(), 0..3), btree_set(task_id(), 0..4), deadline)
-        .prop_map(|(deployments, tasks, deadline)| IncidentScope { deployments, tasks, deadline });
+        .prop_map(|(deployments, tasks, deadline)| IncidentScope { deployments, tasks, last_deadline: deadline });
     let kind = select(AlertKind::ALL.to_vec());
     (kind, any_moment(), any_moment(), state, any::<bool>(), option::of(pending), scope).prop_map(
         |(kind, since, notified_at, state, attempted, pending, scope)| Incident {

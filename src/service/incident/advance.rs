@@ -26,7 +26,7 @@ pub fn advance(incidents: &mut Incidents, assessment: Assessment<'_>, policy: &A
     }
     for incident in incidents.values_mut().filter(|incident| incident.is_open()) {
         // When the rollout is over, its deadline is known from here only.
-        incident.scope.deadline = diagnosis.deadline.or(incident.scope.deadline);
+        incident.scope.last_deadline = diagnosis.deadline.or(incident.scope.last_deadline);
     }
     if diagnosis.gaps.is_empty() {
         let open = incidents.iter_mut().filter(|(_, incident)| incident.is_open() && !is_suppressed(incident.kind));

@@ -23,7 +23,7 @@ pub struct IncidentScope {
     pub tasks: BTreeSet<TaskId>,
     /// The last known deadline of the newest deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<Deadline>,
+    pub last_deadline: Option<Deadline>,
 }
 
 /// A current problem of a service.
@@ -40,7 +40,7 @@ impl IncidentScope {
     /// What a snapshot shows.
     pub(crate) fn new<'a>(deployment: Option<&str>, tasks: impl Iterator<Item = &'a TaskId>) -> Self {
         let deployments = deployment.map(str::to_owned).into_iter().collect();
-        Self { deployments, tasks: tasks.take(TASKS_KEPT_MAX).cloned().collect(), deadline: None }
+        Self { deployments, tasks: tasks.take(TASKS_KEPT_MAX).cloned().collect(), last_deadline: None }
     }
 
     /// Whether a later snapshot shows the same deployment, or one of the same tasks.
