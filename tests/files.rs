@@ -22,6 +22,7 @@ pub(crate) fn taskhold_run() -> &'static Path {
 }
 
 /// `ecs-sim`.
+#[cfg(feature = "aws")]
 pub(crate) fn ecs_sim() -> &'static Path {
     static PATH: LazyLock<PathBuf> = LazyLock::new(|| program("ecs-sim"));
     &PATH
