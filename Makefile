@@ -40,7 +40,7 @@ announce = test -x $(1) || echo 'Building $(2), which takes minutes the first ti
 quietly = $(if $(wildcard $(1)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario twice sim soak quarter serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
+.PHONY: help run test suggestions test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario twice sim soak quarter serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
 
 # Each target names its group: `name: ## use: what it does`.
 help: ## use: list the targets
@@ -65,6 +65,9 @@ run: ## use: watch the real function protect two busy tasks during a deployment 
 
 test: ## develop: run all tests that need no other server; scenarios are sampled: make test TASKHOLD_TESTS=all
 	$(CARGO) test --workspace --no-fail-fast
+
+suggestions: ## prove: carry out every action that alerts suggest, under each variant of AWS that differs in one switch (minutes)
+	$(CARGO) test --workspace --test all -- --ignored --nocapture suggestions::
 
 # TASKHOLD_BOOTSTRAP names another build of the function, such as target/debug/bootstrap, which is quicker to make.
 test-e2e: $(if $(TASKHOLD_BOOTSTRAP),,build) ## prove: run the built function under the AWS Lambda emulator on emulated AWS services (minutes; needs Python 3, and the network the first time): make test-e2e TASKHOLD_TESTS=all
