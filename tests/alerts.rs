@@ -447,8 +447,8 @@ fn a_deployment_at_risk_says_by_how_much() {
     says(
         &email_of(&alert),
         &[
-            "If you wait: the deadline, 2026-01-05 13:00 UTC (10 min ago), has passed. CloudFormation is failing",
-            "   the update and rolling it back.",
+            "If you wait: the deadline, 2026-01-05 13:00 UTC (10 min ago), has passed. CloudFormation has",
+            "   probably failed the update and is rolling it back.",
         ],
     );
     alert.diagnosis.suggested_actions.clear();
@@ -866,9 +866,9 @@ fn a_command_that_is_too_long_or_unsafe_for_a_chat_is_sent_elsewhere_and_never_a
         let chat = json(&chat_of(&alert));
         assert_eq!(
             chat["content"]["nextSteps"][0],
-            "Raise the desired count to 4, as AWS advises. ECS then accepts the protection, unless Application Auto \
-             Scaling lowers the count or ECS refuses while any protected task blocks. You pay for the extra task. Set 3 \
-             again only when ECS refuses no job: it may stop a refused task (the email and the status command have the \
+            "Raise the desired count to 4, as AWS advises. You pay for the extra task. It does not help if ECS refuses \
+             while a protected task blocks, or if Application Auto Scaling lowers it. Set 3 again only when no \
+             job is refused: before that, ECS may stop a task with such a job (the email and the status command have the \
              command)"
         );
     }

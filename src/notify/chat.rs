@@ -170,5 +170,5 @@ fn next_step(Action { text, commands, elsewhere }: &Action) -> String {
     if first.chars().all(is_safe_in_code) && step.chars().count() <= NEXT_STEP_CHARS_MAX {
         return step;
     }
-    format!("{} ({elsewhere} the command)", text.trim_end_matches(':'))
+    format!("{} ({elsewhere} the command)", text.trim_end_matches([':', '.']))
 }

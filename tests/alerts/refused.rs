@@ -94,7 +94,7 @@ Tasks that block its deployment, longest first:
             "   ends. taskhold retries then, at each reconcile, and after each release in this service.",
             "Tasks: 3 desired, min 3, max 6; 6 live, 3 of them protected.",
             "Suggested actions, safest first:",
-            "3. Raise the desired count to 4, as AWS advises. ECS then accepts the protection, unless Application",
+            "3. Raise the desired count to 4, as AWS advises. You pay for the extra task. It does not help if ECS",
         ],
     );
     assert!(!body.contains("if the jobs end as expected"), "the rollout's end is not the refusal's:\n{body}");

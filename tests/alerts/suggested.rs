@@ -32,7 +32,7 @@ fn refused(number: usize, deployment: &str, protected_until: Option<i64>) -> Ref
 fn text_of(alert: &Alert) -> String {
     let body = email_of(alert);
     let (_, actions) = body.split_once("Suggested actions, safest first:\n1. ").unwrap();
-    let (text, _) = actions.split_once(":\n").unwrap();
+    let (text, _) = actions.split_once(".\n   aws").unwrap();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -51,17 +51,17 @@ fn a_rollback_names_the_jobs_of_new_tasks_that_it_interrupts() {
     ] {
         let mut alert = suggesting(action);
         let says = |alert: &Alert, end: &str| assert_eq!(text_of(alert), format!("{start} {end}"));
-        says(&alert, "The new tasks stop, which interrupts job \"film-12\"");
+        says(&alert, "ECS stops the new tasks, which interrupts job \"film-12\"");
         alert.diagnosis.refused_tasks[1]
             .jobs
             .extend((0..3).map(|number| job(&format!("director-s-cut-{number}"), 1, 100, None)));
-        says(&alert, "The new tasks stop, which interrupts 4 jobs");
+        says(&alert, "ECS stops the new tasks, which interrupts 4 jobs");
         alert.diagnosis.refused_tasks[1] = refused(12, NEW, Some(60));
         alert.diagnosis.task_counts.protected += 1;
-        says(&alert, "The new tasks stop. Protected ones stop when their protection ends");
+        says(&alert, "ECS stops the new tasks, and protected ones when their protection ends");
         alert.diagnosis.refused_tasks.clear();
         alert.diagnosis.task_counts.protected -= 1;
-        says(&alert, "The new tasks stop");
+        says(&alert, "ECS stops the new tasks");
     }
 }
 
@@ -70,16 +70,19 @@ fn continuing_names_the_jobs_of_old_tasks_that_it_interrupts() {
     let mut alert = suggesting(SuggestedAction::ContinueDeployment { commands: vec![command()] });
     let start =
         "Continue the paused deployment. This clears no protection: the deployment waits for protected old tasks.";
-    assert_eq!(text_of(&alert), format!("{start} ECS stops the other old tasks, which interrupts job \"film-11\""));
+    assert_eq!(
+        text_of(&alert),
+        format!("{start} ECS stops old tasks that are not protected, which interrupts job \"film-11\"")
+    );
     alert.diagnosis.refused_tasks.remove(0);
-    assert_eq!(text_of(&alert), format!("{start} ECS stops the other old tasks"));
+    assert_eq!(text_of(&alert), format!("{start} ECS stops old tasks that are not protected"));
 }
 
 #[test]
 fn a_higher_maximum_percent_says_what_it_costs() {
     let mut alert = suggesting(SuggestedAction::RaiseMaximumPercent { to: 300, command: command() });
     let start = "Raise maximumPercent to 300, so that new tasks fit beside the protected ones. This clears no protection: \
-                 the deployment still waits. ECS stops other old tasks";
+                 the deployment still waits. ECS stops old tasks that are not protected";
     let end = "You pay for up to 3 more tasks until you set it back";
     assert_eq!(text_of(&alert), format!("{start}, which interrupts job \"film-11\". {end}"));
     alert.diagnosis.refused_tasks.clear();
@@ -89,8 +92,8 @@ fn a_higher_maximum_percent_says_what_it_costs() {
 #[test]
 fn a_deferred_clean_up_says_what_it_costs() {
     let alert = suggesting(SuggestedAction::DeferCleanUp { command: command() });
-    let end = "This clears no protection and interrupts no job. Old tasks then run for up to two weeks longer, without \
-               a rollback";
+    let end = "This clears no protection and interrupts no job. Old tasks may then run for up to two weeks beside the \
+               new ones, and cause no rollback";
     assert!(text_of(&alert).ends_with(end), "{}", text_of(&alert));
 }
 
@@ -129,8 +132,8 @@ fn waiting_says_whether_another_action_can_keep_the_deadline() {
     let wait = SuggestedAction::Wait { until: at(300), expected: at(203) };
     let mut alert = suggesting(wait.clone());
     let by_force = SuggestedAction::ReleaseByForce { tasks: vec![id(1)], commands: vec![command()] };
-    let none = "No suggested action can keep the deadline.";
-    let interrupts = "Only an action that interrupts jobs can keep the deadline.";
+    let none = "No suggested action can meet the deadline.";
+    let interrupts = "Only an action that interrupts jobs can meet the deadline.";
     let maximum_percent = SuggestedAction::RaiseMaximumPercent { to: 300, command: command() };
     let idle = |tasks: &[usize]| SuggestedAction::ReleaseIdle {
         tasks: tasks.iter().copied().map(id).collect(),

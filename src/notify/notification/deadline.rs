@@ -77,8 +77,8 @@ pub(crate) fn after(deadline: Deadline) -> &'static str {
 /// What has happened since the deadline.
 pub(crate) fn passed(deadline: Deadline) -> &'static str {
     match deadline.source {
-        DeadlineSource::CloudFormation => "CloudFormation is failing the update and rolling it back.",
-        DeadlineSource::LifecycleStage => "ECS is ending the lifecycle stage.",
+        DeadlineSource::CloudFormation => "CloudFormation has probably failed the update and is rolling it back.",
+        DeadlineSource::LifecycleStage => "ECS has probably ended the lifecycle stage.",
         DeadlineSource::CleanUp => "AWS does not document what ECS now does with the old tasks.",
         DeadlineSource::Tag | DeadlineSource::Setting => "The deployment tool may have given up.",
     }
@@ -91,7 +91,7 @@ pub(crate) fn missing(deadline: Deadline) -> &'static str {
         DeadlineSource::LifecycleStage => "let ECS end the lifecycle stage (the jobs keep running)",
         DeadlineSource::CleanUp => "let the clean-up end (the jobs keep running)",
         DeadlineSource::Tag | DeadlineSource::Setting => {
-            "let the deployment tool give up, if it does then (the jobs keep running)"
+            "let the deadline pass (the deployment tool may give up, and the jobs keep running)"
         }
     }
 }

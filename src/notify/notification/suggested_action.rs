@@ -58,32 +58,32 @@ fn text(action: &SuggestedAction, alert: &Alert, below: &str) -> String {
             let desired = alert.diagnosis.task_counts.desired;
             let extra = if to.saturating_sub(desired) == 1 { "task" } else { "tasks" };
             format!(
-                "Raise the desired count to {to}{below}, as AWS advises. ECS then accepts the protection, unless \
-                 Application Auto Scaling lowers the count or ECS refuses while any protected task blocks. You pay \
-                 for the extra {extra}. Set {desired} again only when ECS refuses no job: it may stop a refused task:"
+                "Raise the desired count to {to}{below}, as AWS advises. You pay for the extra {extra}. It does not help \
+                 if ECS refuses while a protected task blocks, or if Application Auto Scaling lowers it. \
+                 Set {desired} again only when no job is refused: before that, ECS may stop a task with such a job."
             )
         }
         SuggestedAction::RaiseMaximumPercent { to, .. } => raise_maximum_percent(*to, alert, below),
         SuggestedAction::ContinueDeployment { .. } => format!(
             "Continue the paused deployment{below}. This clears no protection: the deployment waits for protected old \
-             tasks. ECS stops the other old tasks{}:",
+             tasks. ECS stops old tasks that are not protected{}.",
             interrupting(&refused_of(alert, Side::Old))
         ),
         SuggestedAction::RollBackDeployment { .. } => {
-            format!("Roll the paused deployment back{below}. {}:", new_tasks_stop(alert))
+            format!("Roll the paused deployment back{below}. {}.", new_tasks_stop(alert))
         }
         SuggestedAction::ExtendDeadline { minutes, .. } => format!(
             "Check the time limit of your deployment tool. If it allows {}, set taskhold's deadline to that{below}. \
-             This only changes when taskhold alerts:",
+             This only changes when taskhold alerts.",
             span(SignedDuration::from_mins(*minutes))
         ),
         SuggestedAction::StopDeployment { .. } => {
-            format!("Stop the deployment{below}. ECS rolls it back, and the old tasks stay. {}:", new_tasks_stop(alert))
+            format!("Stop the deployment{below}. ECS rolls it back, and the old tasks stay. {}.", new_tasks_stop(alert))
         }
         SuggestedAction::DeferCleanUp { .. } => format!(
             "This does not help the current deployment. Let the next deployments succeed without waiting for protected \
              tasks (early success with DEFERRED cleanup){below}. This clears no protection and interrupts no job. Old \
-             tasks then run for up to two weeks longer, without a rollback:"
+             tasks may then run for up to two weeks beside the new ones, and cause no rollback."
         ),
         SuggestedAction::ReleaseByForce { tasks, .. } => release_by_force(tasks, alert, below),
     }
@@ -142,8 +142,8 @@ fn wait_past_deadline(until: Timestamp, alert: &Alert) -> String {
     let actions = &diagnosis.suggested_actions;
     match (actions.iter().any(avoids), actions.iter().any(by_force)) {
         (true, _) => wait,
-        (false, true) => format!("{wait} Only an action that interrupts jobs can keep the deadline."),
-        (false, false) => format!("{wait} No suggested action can keep the deadline."),
+        (false, true) => format!("{wait} Only an action that interrupts jobs can meet the deadline."),
+        (false, false) => format!("{wait} No suggested action can meet the deadline."),
     }
 }
 
@@ -153,8 +153,8 @@ fn raise_maximum_percent(to: u32, alert: &Alert, below: &str) -> String {
     let tasks = u32::try_from(u64::from(counts.desired) * u64::from(to) / 100).unwrap_or(u32::MAX);
     format!(
         "Raise maximumPercent to {to}{below}, so that new tasks fit beside the protected ones. This clears no \
-         protection: the deployment still waits. ECS stops other old tasks{}. You pay for up to {} until you set \
-         it back:",
+         protection: the deployment still waits. ECS stops old tasks that are not protected{}. You pay for up to {} \
+         until you set it back.",
         interrupting(&refused_of(alert, Side::Old)),
         count(tasks.saturating_sub(counts.upper_bound) as usize, "more task")
     )
@@ -190,8 +190,8 @@ fn new_tasks_stop(alert: &Alert) -> String {
     let interrupting = interrupting(&refused_of(alert, Side::New));
     let protected = usize::try_from(diagnosis.task_counts.protected).unwrap_or(usize::MAX);
     match protected.saturating_sub(diagnosis.blocking_tasks.len()) {
-        0 => format!("The new tasks stop{interrupting}"),
-        _ => format!("The new tasks stop{interrupting}. Protected ones stop when their protection ends"),
+        0 => format!("ECS stops the new tasks{interrupting}"),
+        _ => format!("ECS stops the new tasks{interrupting}, and protected ones when their protection ends"),
     }
 }
 
