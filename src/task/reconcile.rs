@@ -116,7 +116,7 @@ impl Reconcile<'_> {
                 log::kept(task, reason);
             }
             record.protection.is_known |= is_proved;
-            let by_agent = decision == Decision::Keep(KeepReason::ByAgent);
+            let by_agent = matches!(decision, Decision::Keep(KeepReason::ByAgent));
             let mut next = self.next(task, record, decision, now);
             record.shrink(now, retention);
             // Without a call nothing says whether ECS knows the task, and a message alone creates no record.

@@ -201,8 +201,8 @@ impl TaskRecord {
         let runs = self.stopped_at.is_none();
         let may_live = self.jobs.values().any(|job| job.finished_at.is_none());
         let unreported = self.pending_interruptions().next().is_some();
-        let may_be_protected = self.protection.is_set() || self.agent_protection.is_some();
-        runs && (may_live || may_be_protected) || !self.protection.in_flight.is_empty() || unreported
+        let may_be_protected = || self.protection.is_set() || self.agent_protection.is_some();
+        runs && (may_live || may_be_protected()) || !self.protection.in_flight.is_empty() || unreported
     }
 
     /// Removes jobs that no message can make live again, and calls that can no longer take effect.
