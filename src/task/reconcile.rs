@@ -152,13 +152,16 @@ impl Reconcile<'_> {
         }
     }
 
+    #[inline]
     fn merge_change(&self, record: &mut TaskRecord, change: &TaskChange, now: Timestamp) {
         let TaskChange { task: _, jobs, end, protection, refusal, release } = change;
         record.linger_after(jobs, self.config.linger);
         record.add_reports(jobs, now);
         record.end_linger(*release);
         record.see_agent(*protection, now);
-        record.forget_agent_protection(*protection, now);
+        if record.agent_protection.is_some() {
+            record.forget_agent_protection(*protection, now);
+        }
         match protection {
             EcsProtection::NotAsked => {}
             EcsProtection::Unprotected => record.protection.see(None, now),
