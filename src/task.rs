@@ -15,6 +15,8 @@ pub mod change;
 pub mod concurrently;
 mod existence;
 pub mod fingerprints;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod interrupted;
 pub mod interruption;
 pub mod job;

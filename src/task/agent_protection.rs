@@ -59,11 +59,8 @@ impl AgentProtection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::fixture::at;
     use serde_json::json;
-
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
-    }
 
     #[test]
     fn a_report_names_the_agent_and_either_an_end_or_a_refusal() {

@@ -65,13 +65,10 @@ mod tests {
     use super::*;
     use crate::ecs::task::StopCause;
     use crate::task::agent_protection::AgentProtection;
+    use crate::task::fixture::at;
     use crate::task::interruption::{StopStage, TaskStop};
     use crate::task::job::{Job, JobKey, Reported};
     use crate::task::protection::{CallResult, ProtectionRequest};
-
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
-    }
 
     fn with_job(job: &Job) -> TaskRecord {
         let mut record = TaskRecord::default();

@@ -74,12 +74,9 @@ impl TaskRecord {
 mod tests {
     use super::*;
     use crate::task::agent_protection::AgentProtection;
+    use crate::task::fixture::at;
     use crate::task::job::Reported;
     use crate::task::protection::{CallResult, ProtectionRequest};
-
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
-    }
 
     fn report(record: &mut TaskRecord, id: &str, job: &Job) {
         record.merge_job(&JobKey { job_id: id.to_owned(), attempt: 1 }, job);

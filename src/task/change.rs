@@ -3,7 +3,8 @@
 use crate::ecs::arn::Task;
 use crate::task::interruption::TaskStop;
 use crate::task::job::{Job, JobKey};
-use jiff::Timestamp;
+use crate::task::record::TaskRecord;
+use jiff::{SignedDuration, Timestamp};
 
 /// What the messages of one batch report about one task.
 #[derive(Clone, Debug)]
@@ -79,6 +80,35 @@ impl TaskChange {
             protection: EcsProtection::NotAsked,
             refusal: RefusedBefore::Stands,
             release: ReleaseRule::ByJobs,
+        }
+    }
+}
+
+impl TaskRecord {
+    /// Merges everything that a change reports.
+    #[inline]
+    pub(crate) fn merge_change(&mut self, change: &TaskChange, linger: SignedDuration, now: Timestamp) {
+        let TaskChange { task: _, jobs, end, protection, refusal, release } = change;
+        self.linger_after(jobs, linger);
+        self.add_reports(jobs, now);
+        self.end_linger(*release);
+        self.see_agent(*protection, now);
+        if self.agent_protection.is_some() {
+            self.forget_agent_protection(*protection, now);
+        }
+        match protection {
+            EcsProtection::NotAsked => {}
+            EcsProtection::Unprotected => self.protection.see(None, now),
+            EcsProtection::Until(until) => self.protection.see(Some(*until), now),
+        }
+        if let Some(end) = end {
+            self.end(end, *protection, now);
+        }
+        if *release == ReleaseRule::ByForce {
+            self.finish_jobs(now);
+        }
+        if *refusal == RefusedBefore::MayBeOver {
+            self.protection.allow_retry();
         }
     }
 }

@@ -3,14 +3,16 @@
 //! `MISSING` proves little by itself, because ECS answers so for a task that has just stopped, too. `DescribeTasks`
 //! still knows that one, and its jobs are then interrupted rather than given up.
 
+use crate::config::settings::Mode;
 use crate::ecs::arn::{Task, TaskId};
 use crate::ecs::{FailureReason, TASKS_PER_READ_MAX};
 use crate::task::outcome::{RetryReason, TaskState};
-use crate::task::protection::CallResult;
+use crate::task::protection::{CallResult, Refusal};
 use crate::task::reconcile::Reconcile;
 use crate::task::stage::{BoxedStage, CalledStage, Existence, FoundRecord, Next};
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tracing::{info, warn};
 
@@ -80,6 +82,12 @@ impl Reconcile<'_> {
             }
         }
         self.collect(states, known.into_iter()).await
+    }
+
+    /// The end of a reconcile of a task that ECS does not know. A dry run counts every message as done.
+    pub(crate) fn of_unknown_task(&self, now: Timestamp) -> Option<RetryReason> {
+        let missing = Refusal { reason: FailureReason::Missing, detail: None, at: now };
+        (self.config.mode != Mode::DryRun).then_some(RetryReason::Refused(missing))
     }
 
     /// Asks ECS about the tasks of calls that it answered with `MISSING`, unless an earlier answer has proved that it

@@ -126,26 +126,10 @@ mod tests {
     use super::*;
     use crate::ecs::task::StopCause;
     use crate::task::agent_protection::AgentProtection;
+    use crate::task::fixture::{at, key, live};
     use crate::task::interruption::StopStage;
     use crate::task::job::{Job, Reported};
     use jiff::SignedDuration;
-
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
-    }
-
-    fn key(id: &str) -> JobKey {
-        JobKey { job_id: id.to_owned(), attempt: 1 }
-    }
-
-    fn live(from: i64, until: i64) -> Job {
-        Job {
-            started_at: Some(at(from)),
-            declared_until: Some(at(until)),
-            reported_at: Some(at(from)),
-            ..Job::default()
-        }
-    }
 
     #[test]
     fn each_job_is_interrupted_once_those_included_that_began_after_the_notice() {

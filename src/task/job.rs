@@ -154,10 +154,7 @@ fn later<T: Ord + Clone>(mine: &mut Option<T>, theirs: Option<&T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
-    }
+    use crate::task::fixture::at;
 
     fn started(minute: i64, minutes: i64) -> Job {
         Job {

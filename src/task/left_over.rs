@@ -52,15 +52,7 @@ impl TaskRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::job::JobKey;
-
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
-    }
-
-    fn key(id: &str) -> JobKey {
-        JobKey { job_id: id.to_owned(), attempt: 1 }
-    }
+    use crate::task::fixture::{at, key};
 
     fn started(minute: i64, until: i64) -> Job {
         let protection = Some(Reported { at: at(minute), value: AgentProtection::Until(at(until)) });

@@ -63,6 +63,7 @@ impl TaskRecord {
 mod tests {
     use super::*;
     use crate::task::attention::{Attention, attention};
+    use crate::task::fixture::key;
     use crate::task::plan::{Decision, KeepReason, decide_protection};
     use crate::task::protection::{CallResult, ProtectionRequest};
     use crate::task::record::Membership;
@@ -71,10 +72,6 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + second).unwrap()
-    }
-
-    fn key(id: &str) -> JobKey {
-        JobKey { job_id: id.to_owned(), attempt: 1 }
     }
 
     fn report(record: &mut TaskRecord, id: &str, job: Job, now: i64) {

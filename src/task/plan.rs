@@ -127,12 +127,9 @@ pub(crate) fn decide_change(record: &TaskRecord, change: &TaskChange, now: Times
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::fixture::at;
     use crate::task::job::{Job, JobKey};
     use crate::task::protection::{CallResult, Refusal};
-
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
-    }
 
     fn with_job(record: &mut TaskRecord, id: &str, job: &Job) {
         record.merge_job(&JobKey { job_id: id.to_owned(), attempt: 1 }, job);

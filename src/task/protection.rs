@@ -235,10 +235,7 @@ impl Protection {
 mod tests {
     use super::*;
     use crate::ecs::FailureReason;
-
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
-    }
+    use crate::task::fixture::at;
 
     fn protect(minute: i64) -> ProtectionRequest {
         ProtectionRequest::ProtectUntil(at(minute))

@@ -10,16 +10,16 @@ mod log;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::settings::{Config, Mode};
+use crate::ecs::EcsClient;
 use crate::ecs::arn::Task;
-use crate::ecs::{EcsClient, FailureReason};
 use crate::store;
 use crate::store::{Changed, RECORDS_AT_ONCE, Store, Updated, Versioned};
 use crate::task::batching::{TaskRequest, coalesce};
-use crate::task::change::{EcsProtection, RefusedBefore, ReleaseRule, TaskChange};
+use crate::task::change::TaskChange;
 use crate::task::concurrently::at_once;
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::plan::{Decision, KeepReason, decide_change, decide_protection};
-use crate::task::protection::{CallResult, Refusal};
+use crate::task::protection::CallResult;
 use crate::task::rate_limit::RateLimit;
 use crate::task::record::TaskRecord;
 use crate::task::stage::{BoxedStage, CalledStage, CheckedReleases, EndedStage, Existence, FoundRecord, Next, Stage};
@@ -110,7 +110,7 @@ impl Reconcile<'_> {
             let now = self.clock.now();
             let blank = record.is_blank().then(|| record.clone());
             record.forget(now, retention);
-            self.merge_change(record, &change, now);
+            record.merge_change(&change, self.config.linger, now);
             let decision = decide_change(record, &change, now);
             if let Decision::Keep(reason) = &decision {
                 log::kept(task, reason);
@@ -150,38 +150,6 @@ impl Reconcile<'_> {
                 Err(EndedStage { at, state: TaskState::NotStored(RetryReason::Store(error)) })
             }
         }
-    }
-
-    #[inline]
-    fn merge_change(&self, record: &mut TaskRecord, change: &TaskChange, now: Timestamp) {
-        let TaskChange { task: _, jobs, end, protection, refusal, release } = change;
-        record.linger_after(jobs, self.config.linger);
-        record.add_reports(jobs, now);
-        record.end_linger(*release);
-        record.see_agent(*protection, now);
-        if record.agent_protection.is_some() {
-            record.forget_agent_protection(*protection, now);
-        }
-        match protection {
-            EcsProtection::NotAsked => {}
-            EcsProtection::Unprotected => record.protection.see(None, now),
-            EcsProtection::Until(until) => record.protection.see(Some(*until), now),
-        }
-        if let Some(end) = end {
-            record.end(end, *protection, now);
-        }
-        if *release == ReleaseRule::ByForce {
-            record.finish_jobs(now);
-        }
-        if *refusal == RefusedBefore::MayBeOver {
-            record.protection.allow_retry();
-        }
-    }
-
-    /// The end of a reconcile of a task that ECS does not know. A dry run counts every message as done.
-    pub(crate) fn of_unknown_task(&self, now: Timestamp) -> Option<RetryReason> {
-        let missing = Refusal { reason: FailureReason::Missing, detail: None, at: now };
-        (self.config.mode != Mode::DryRun).then_some(RetryReason::Refused(missing))
     }
 
     /// Turns a decision into the next step. A call is recorded here, before it is sent.

@@ -246,26 +246,10 @@ mod tests {
     use super::*;
     use crate::ecs::task::StopCause;
     use crate::task::change::EcsProtection;
+    use crate::task::fixture::{at, key, live};
     use crate::task::interruption::{StopStage, TaskStop};
     use crate::task::own_protection::OwnProtection;
     use crate::task::protection::{CallResult, ProtectionRequest};
-
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
-    }
-
-    fn key(id: &str) -> JobKey {
-        JobKey { job_id: id.to_owned(), attempt: 1 }
-    }
-
-    fn live(from: i64, until: i64) -> Job {
-        Job {
-            started_at: Some(at(from)),
-            declared_until: Some(at(until)),
-            reported_at: Some(at(from)),
-            ..Job::default()
-        }
-    }
 
     #[test]
     fn a_task_is_wanted_protected_until_the_latest_end_of_its_live_jobs() {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::budget::CALL_TIME;
 use crate::config::clusters::Clusters;
+use crate::ecs::FailureReason;
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::service::{Page, Service, ServiceArn};
@@ -13,6 +14,7 @@ use crate::metrics::Counts;
 use crate::store::error::StoreError;
 use crate::store::memory::MemoryStore;
 use crate::task::agent_protection::AgentProtection;
+use crate::task::change::{RefusedBefore, ReleaseRule};
 use crate::task::interruption::{StopStage, TaskStop};
 use crate::task::job::{Job, JobKey, Reported};
 use crate::task::protection::Call;

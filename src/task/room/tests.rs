@@ -5,6 +5,7 @@ use crate::ecs::task::StopCause;
 use crate::store::Record;
 use crate::task::agent_protection::AgentProtection;
 use crate::task::change::EcsProtection;
+use crate::task::fixture::key;
 use crate::task::interruption::{StopStage, TaskStop};
 use crate::task::job::{Labels, Reported};
 use crate::task::protection::{CALLS_IN_FLIGHT_MAX, ForeignProtection, ProtectionRequest};
@@ -13,10 +14,6 @@ const RETENTION: SignedDuration = SignedDuration::from_hours(336);
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_millisecond(1_700_000_000_123 + minute * 60_000).unwrap()
-}
-
-fn key(id: &str) -> JobKey {
-    JobKey { job_id: id.to_owned(), attempt: 1 }
 }
 
 fn started(minute: i64, minutes: i64) -> Job {
