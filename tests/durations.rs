@@ -173,12 +173,14 @@ fn a_stop_event_that_names_a_service_unknown_to_ecs_creates_no_record_of_it() {
     place.advance(10 * MINUTE);
     place.report("job.finished");
     let arn = format!("arn:aws:ecs:eu-west-1:111122223333:task/{CLUSTER}/{}", place.tasks[0]);
-    place.invoke(&json!({
+    let event = json!({
         "source": "aws.ecs", "detail-type": "ECS Task State Change",
         "detail": {
             "taskArn": arn, "clusterArn": format!("arn:aws:ecs:eu-west-1:111122223333:cluster/{CLUSTER}"),
             "group": "service:nowhere", "lastStatus": "STOPPED", "desiredStatus": "STOPPED",
         },
-    }));
+    });
+    let stop = place.cost_of(|place| place.invoke(&event));
+    assert_eq!(stop.task_writes, 1, "the record is marked");
     assert_eq!(place.cost_of(Place::sweep).service_writes, 0);
 }

@@ -15,7 +15,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tracing::{debug, warn};
 
-/// Maximum number of tasks of a service of which one sweep gathers the jobs. The next sweep continues.
+/// Maximum number of stopped tasks per service whose jobs one sweep gathers. The next sweep continues.
 const TASKS_MAX: usize = 1_000;
 
 /// Stopped tasks of a service with the durations of their jobs.
@@ -36,8 +36,8 @@ impl FinishedTasks {
 }
 
 impl ServiceReconciler {
-    /// Stores the durations in the service record, and then marks the tasks as done: a crash in between repeats what
-    /// changes nothing. A failure leaves the tasks to the next sweep.
+    /// Stores the durations in the service record, and then removes the marks from the task records. After a crash in
+    /// between, the next sweep adds the same durations again, which changes nothing. After a failure, it retries.
     pub(crate) async fn learn_from(&self, service: &ServiceArn, finished: FinishedTasks) {
         let FinishedTasks { durations, tasks } = finished;
         let learned = store::update(&*self.store, service, None, |record: &mut ServiceRecord| {
@@ -48,11 +48,11 @@ impl ServiceReconciler {
             warn!(%service, %failure, "could not store how long the jobs of stopped tasks took; the next sweep retries");
             return;
         }
-        let dones = tasks.iter().map(|(task, seen)| self.mark_as_learned(task, seen));
+        let dones = tasks.iter().map(|(task, seen)| self.clear_mark(task, seen));
         stream::iter(dones).buffer_unordered(RECORDS_AT_ONCE).collect::<Vec<()>>().await;
     }
 
-    async fn mark_as_learned(&self, task: &Task, seen: &Versioned<TaskRecord>) {
+    async fn clear_mark(&self, task: &Task, seen: &Versioned<TaskRecord>) {
         let retention = self.tasks.config.finished_job_retention;
         let marked = store::update(&*self.tasks.store, task, Some(seen), |record: &mut TaskRecord| {
             // A message may have reported a finish meanwhile.

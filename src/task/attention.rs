@@ -32,6 +32,7 @@ pub fn attention(record: &TaskRecord, now: Timestamp) -> Attention {
     let mut record = record.clone();
     record.protection.forget_stale(now);
     record.forget_agent_protection(EcsProtection::NotAsked, now);
+    record.forget_durations(now);
     match decide_protection(&record, now) {
         _ if record.has_due_interruption(now) => Attention::Open,
         _ if !record.protection.in_flight.is_empty() => Attention::None,

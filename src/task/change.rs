@@ -93,9 +93,7 @@ impl TaskRecord {
         self.add_reports(jobs, now);
         self.end_linger(*release);
         self.see_agent(*protection, now);
-        if self.agent_protection.is_some() {
-            self.forget_agent_protection(*protection, now);
-        }
+        self.forget_agent_protection(*protection, now);
         match protection {
             EcsProtection::NotAsked => {}
             EcsProtection::Unprotected => self.protection.see(None, now),

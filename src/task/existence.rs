@@ -77,7 +77,11 @@ impl Reconcile<'_> {
                     states[stage.at] = Some(TaskState::Known(stage.versioned.record, reason));
                 }
                 Some(Existence::Unproved) | None => {
-                    states[stage.at] = Some(TaskState::NotStored(RetryReason::Unanswered));
+                    // The record of a task that has others' jobs holds the change already.
+                    states[stage.at] = Some(match stage.versioned.record.is_blank() {
+                        true => TaskState::NotStored(RetryReason::Unanswered),
+                        false => TaskState::Known(stage.versioned.record, Some(RetryReason::Unanswered)),
+                    });
                 }
             }
         }

@@ -132,7 +132,7 @@ mod tests {
     use jiff::SignedDuration;
 
     #[test]
-    fn each_job_is_interrupted_once_those_included_that_began_after_the_notice() {
+    fn each_job_is_interrupted_once_even_if_it_began_after_the_notice() {
         let mut record = TaskRecord::default();
         let end = |stage| TaskStop { stage, service: None, cause: StopCause::default() };
         record.merge_job(&key("before"), &live(0, 30));

@@ -1,8 +1,8 @@
 //! Protection that a worker set for its task and left behind when its jobs had ended.
 //!
 //! A worker that protects its task itself clears that protection after the last job. If it dies before, the protection stays
-//! until it expires, and blocks deployments. Only the record can tell it from protection that is none of taskhold's business:
-//! its expiry is the one that the worker reported last.
+//! until it expires, and blocks deployments. Only the task record distinguishes it from protection that another writer has
+//! set: its expiry is the one that the worker reported last.
 
 use crate::task::agent_protection::AgentProtection;
 use crate::task::change::EcsProtection;
@@ -24,12 +24,14 @@ impl TaskRecord {
     /// Forgets a reported protection that has expired, or that ECS does not report for the idle task. While a job lives, its
     /// worker sets the protection again.
     pub(crate) fn forget_agent_protection(&mut self, reported: EcsProtection, now: Timestamp) {
-        let is_gone = match reported {
+        let Some(known) = &self.agent_protection else { return };
+        let is_over = known.value <= now;
+        let is_gone = || match reported {
             EcsProtection::NotAsked => false,
             EcsProtection::Unprotected => !self.is_busy(now),
             EcsProtection::Until(until) => !self.is_busy(now) && !self.is_left_protected(Some(until), now),
         };
-        if is_gone || self.agent_protection.as_ref().is_some_and(|known| known.value <= now) {
+        if is_over || is_gone() {
             self.agent_protection = None;
         }
     }

@@ -76,6 +76,10 @@ impl Record for TaskRecord {
     }
 }
 
+/// How long after the last finish a sweep may hand over the durations. It takes minutes, unless ECS does not know the
+/// service.
+const GATHERED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+
 impl TaskRecord {
     /// Merges the report of a message or of another instance about a job. A job of which only the fingerprint is left
     /// has finished, and stays so. It checks no room; [`TaskRecord::add_reports`] does.
@@ -139,6 +143,7 @@ impl TaskRecord {
         if self.protection.in_flight.is_empty() {
             self.jobs = Arc::default();
             self.rejected = None;
+            self.agent_protection = None;
         }
     }
 
@@ -196,7 +201,7 @@ impl TaskRecord {
         self.is_pending() || self.durations_for.is_some()
     }
 
-    /// Whether it is open for another reason than its finished jobs.
+    /// Whether it is open for a reason other than durations that its service has yet to gather.
     pub(crate) fn is_pending(&self) -> bool {
         let may_live = || self.jobs.values().any(|job| job.finished_at.is_none());
         let may_be_protected = || self.protection.is_set() || self.agent_protection.is_some();
@@ -206,12 +211,22 @@ impl TaskRecord {
             || self.stopped_at.is_none() && (may_live() || may_be_protected())
     }
 
+    /// Gives up that the service gathers the durations: ECS may not know the service any more.
+    pub(crate) fn forget_durations(&mut self, now: Timestamp) {
+        if self.durations_for.is_some() {
+            let last = self.jobs.values().filter_map(|job| job.finished_at).max();
+            let is_late = |at| now.duration_since(at) > GATHERED_WITHIN;
+            self.durations_for.take_if(|_| last.is_none_or(is_late));
+        }
+    }
+
     /// Removes jobs that no message can make live again, and calls that can no longer take effect.
     pub fn forget(&mut self, now: Timestamp, finished_job_retention: SignedDuration) {
         self.fingerprints.forget(now);
         self.forget_rejected(now);
         self.protection.forget_stale(now);
         self.lingers_until = self.lingers_until.take().filter(|until| **until > now);
+        self.forget_durations(now);
         // A job without a finish may still keep protection.
         let keeps = |job: &Job| job.finished_at.is_none() && self.protection.is_set();
         let forgotten = |job: &Job| job.forgettable_from(finished_job_retention) <= now && !keeps(job);
@@ -237,7 +252,9 @@ impl TaskRecord {
     pub fn keep_until(&self, now: Timestamp, finished_job_retention: SignedDuration) -> Timestamp {
         let jobs = self.jobs.values().map(|job| job.forgettable_from(finished_job_retention)).max();
         let stopped = self.stopped_at.map(|at| at.saturating_add(finished_job_retention).unwrap_or(Timestamp::MAX));
-        jobs.max(stopped).max(self.protection.keep_until()).max(self.fingerprints.keep_until()).unwrap_or(now)
+        let left = self.agent_protection.as_ref().filter(|_| self.stopped_at.is_none()).map(|known| known.value);
+        let protected = self.protection.keep_until().max(left);
+        jobs.max(stopped).max(protected).max(self.fingerprints.keep_until()).unwrap_or(now)
     }
 }
 
@@ -307,6 +324,10 @@ mod tests {
             (record.is_open(), record.is_pending(), record.durations_for.as_deref()),
             (true, false, Some("web"))
         );
+        record.forget_durations(at(5) + GATHERED_WITHIN);
+        assert!(record.is_open());
+        record.forget_durations(at(6) + GATHERED_WITHIN);
+        assert!(!record.is_open(), "no sweep has found the service for a day");
         record.membership = Some(Box::new(Membership { service: "said-by-ecs".to_owned(), is_awaited: false }));
         record.leave_durations_to(Some("web"));
         assert_eq!(record.durations_for.as_deref(), Some("said-by-ecs"));

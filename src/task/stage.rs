@@ -51,8 +51,8 @@ pub(crate) struct EndedStage {
 pub(crate) enum Next {
     /// A call that is recorded and not sent yet.
     Call(ProtectionRequest, CallId),
-    /// No call follows, and the record does not exist or no answer has proved that ECS knows the task: the change
-    /// counts only if it does.
+    /// No call follows, and no answer has yet proved that ECS knows the task. The change counts only after ECS has
+    /// confirmed the task.
     Prove(Box<TaskChange>),
     /// The reconcile of the task is over, for this reason if the requested protection was not reached.
     End(Option<RetryReason>),

@@ -68,7 +68,9 @@ impl Function {
             }
         }
         part.report.tasks += changes.len() + to_compare.len() + to_verify.len() + left.len();
-        changes.extend(self.not_left_protected(left, part).await);
+        // At once: the answer would be old after the reads below.
+        let gone = self.not_left_protected(left, part).await;
+        let mut missing = self.carry_out_changes(gone, part).await;
         to_compare.sort();
         let chunks = to_compare.chunk_by(|one, other| one.task.cluster == other.task.cluster);
         let chunks = chunks.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX));
@@ -85,15 +87,15 @@ impl Function {
         let ended = self.ended(to_verify, part).await;
         refused.retain(|task| ended.iter().all(|change| change.task != **task));
         changes.extend(refused.into_iter().cloned().map(TaskChange::none).chain(ended));
-        let missing = self.carry_out_changes(changes, part).await;
+        missing.extend(self.carry_out_changes(changes, part).await);
         let ended = self.ended(missing, part).await;
         // Already counted when ECS reported them missing.
         part.report.tasks_unsettled -= ended.len();
         self.carry_out_changes(ended, part).await;
     }
 
-    /// Asks ECS about the protection of idle tasks that protected themselves. Returns those that no longer have the one that
-    /// their workers had reported.
+    /// Asks ECS for the protection of idle tasks whose workers reported protection. Returns the tasks for which ECS no
+    /// longer reports that protection.
     async fn not_left_protected(&self, mut idle: Vec<(&Task, &TaskRecord)>, part: &mut Part<'_>) -> Vec<TaskChange> {
         idle.sort_by_key(|(task, _)| *task);
         let (now, mut changes) = (self.clock().now(), Vec::new());

@@ -98,7 +98,7 @@ impl Ecs for AnsweringEcs<'_> {
     }
 }
 
-/// It knows every task but number 9, which takes it two seconds to say, and reports each protected as it grants it.
+/// It knows every task except number 9, takes two seconds to answer, and reports each protected as it grants it.
 #[async_trait]
 impl ServiceReads for AnsweringEcs<'_> {
     async fn describe_services(&self, _: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
