@@ -105,7 +105,7 @@ build: ## use: build the function for Lambda, for SAM and for Terraform (minutes
 	@tests/sam/fits_lambda.py $(TARGET)/lambda/bootstrap/bootstrap $(ARCH)
 	@terraform/package $(TARGET)/lambda/bootstrap/bootstrap $(TARGET)/lambda/bootstrap.zip
 
-worker: ## use: build taskhold-run, which protects its task and runs a job, for any Linux since glibc 2.17, and for each other target that Rust has (minutes; needs Python 3, and the network the first time): make worker ARCH=arm64
+worker: ## use: build taskhold-run, which protects its task and runs a job, for Linux with glibc 2.17 or newer, and for each other container target whose Rust target is installed (minutes; needs Python 3, and the network the first time): make worker ARCH=arm64
 	PATH="$$(tests/tools/venv worker)/bin:$$PATH" CARGO="$(CARGO)" worker/build $(TARGET)/worker $(RUST_TARGET)
 
 test-worker: ## develop: run the tests of taskhold-run without the AWS SDK

@@ -4,9 +4,9 @@
 //! action's commands are run as they are printed, and time passes. Then the simulated ECS, not the function, says
 //! whether the promise came true.
 //!
-//! `make test` runs each scenario under its default variant, and under one of those that differ from it in one switch or in
-//! all, each scenario under the next. CI runs it under each of these (`make suggestions`), and the nightly run under every
-//! variant (`ecs_sim::scenario::Extent`). A scenario in which an alert suggests a higher desired count also runs with
+//! `make test` runs each scenario under its default variant and one other. The other variants take turns from scenario to
+//! scenario; they differ from the default in one switch or in all. CI runs each scenario under all of these
+//! (`make suggestions`), and the nightly run under every variant (`ecs_sim::scenario::Extent`). A scenario in which an alert suggests a higher desired count also runs with
 //! `refusal=blocked`, where that may not help.
 
 mod command;
@@ -181,7 +181,8 @@ impl CarriedOut {
     }
 }
 
-/// Two of the variants of AWS under which the scenario with this number runs in CI.
+/// The variants of AWS under which `make test` runs the scenario with this number: the default variant and one other, or
+/// all with `TASKHOLD_TESTS=all`.
 fn two_variants(number: usize, scenario: &Scenario) -> Vec<Variants> {
     let mut variants = Extent::asked().variants(scenario);
     if Extent::asked() == Extent::Sample && variants.len() > 2 {

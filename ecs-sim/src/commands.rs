@@ -67,8 +67,8 @@ const COMMANDS: [CommandSyntax; 5] = [
                                            and SDKs
                 [--host ADDRESS]           … on another address of this machine, for clients in containers
                 [--bootstrap BIN]          … with the real function behind the queue, the rules and the schedule
-                                           PUT /ecs-sim/agent makes the agent of its containers refuse, fail or be slow
-                                           (docs/getting-started.md)
+                While it runs, PUT /ecs-sim/agent makes the containers' agent refuse, fail or answer slowly
+                (docs/getting-started.md).
 ",
         takes_files: false,
         options: &["port", "service", "host", "bootstrap"],

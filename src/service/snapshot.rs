@@ -111,7 +111,8 @@ pub struct TaskSnapshot {
     pub rejected: Option<RejectedJobs>,
     /// Whether the task record says that refused tasks of the service wait for its release.
     pub is_awaited: bool,
-    /// Whether its protection is left by its worker: all its jobs have ended, and it is the one that the worker had reported.
+    /// Whether its worker has left the protection behind: all jobs of the task have ended, and ECS reports the protection
+    /// that the worker last reported.
     pub is_left_protected: bool,
     /// How many jobs it has started since the rollout that replaces it began, as far as its record still names them. 0 if
     /// no rollout replaces it.

@@ -128,7 +128,7 @@ fn every_action_with_the_longest_numbers_and_names_fits_a_chat() {
 }
 
 #[test]
-fn waiting_says_whether_another_action_can_keep_the_deadline() {
+fn waiting_says_whether_another_action_can_meet_the_deadline() {
     let wait = SuggestedAction::Wait { until: at(300), expected: at(203) };
     let mut alert = suggesting(wait.clone());
     let by_force = SuggestedAction::ReleaseByForce { tasks: vec![id(1)], commands: vec![command()] };

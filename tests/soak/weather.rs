@@ -38,12 +38,12 @@ impl Weather {
     pub(crate) fn change(&mut self, world: &mut World) {
         self.clear(world);
         world.delivers.events = !self.is(3, "ten minutes whose events get lost");
-        if self.is(2, "ten minutes without sends of rechecks") {
+        if self.is(2, "ten minutes in which rechecks cannot be sent") {
             world.rechecks().failing.fail_all();
         }
         let copies = if self.is(2, "ten minutes in which rechecks come twice") { COPIES_MAX } else { 1 };
         locked(&world.rechecks().inner.disorder).copies = 1..=copies;
-        if self.is(2, "ten minutes without sends of alerts") {
+        if self.is(2, "ten minutes in which alerts cannot be sent") {
             world.parts.alerts.failing.fail_all();
         }
         if self.is(5, "times that calls to the state store fail") {

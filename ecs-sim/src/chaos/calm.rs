@@ -145,9 +145,10 @@ impl World {
         }
     }
 
-    /// When the last job ends, as declared, and when the last protection ends. A start that was delivered long after the
-    /// function forgot its finished job has begun the job anew, until its declared end. What the function has set may
-    /// come back after another writer has shortened it: a later request covers what an outlived job keeps.
+    /// When the last job ends, as declared, and when the last protection ends. If a start arrives after the function has
+    /// forgotten the finished job, the job counts as live again until its declared end. If another writer shortens the
+    /// function's protection, a later request may restore it, because it also covers jobs that outlived their declared
+    /// time.
     fn over_at(&self) -> (Millis, Millis) {
         let region = self.region.lock();
         let jobs = self.model.tasks.iter().flat_map(|task| &task.jobs).filter(|job| !job.finish_sent);

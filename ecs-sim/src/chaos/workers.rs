@@ -138,7 +138,7 @@ impl World {
         if let Some(minutes) = minutes {
             body["maxDurationMinutes"] = json!(minutes);
         }
-        // By the number of the job, so that it takes no draw: kinds that are learned, and ends that are expected.
+        // Some jobs have a kind and some an expected end. The number of the job decides, so that this takes no random draw.
         match (job % 3, minutes) {
             (1, _) => body["kind"] = json!(KINDS[job % KINDS.len()]),
             (2, Some(minutes)) => body["expectedDurationMinutes"] = json!(minutes),

@@ -118,7 +118,7 @@ impl Greeting {
             say!("  aws ecs update-task-protection --cluster {CLUSTER} --protection-enabled --tasks {task}")?;
             say!("\nTo be a container of task {task}, such as for taskhold-run, run this line too:\n")?;
             text(&container_environment(endpoint, task, &queue_url))?;
-            say!("\nTo make the agent of the containers refuse, and then answer as ever:\n")?;
+            say!("\nTo make the containers' agent refuse protection, and then to end the fault:\n")?;
             say!(
                 "  curl -X PUT {endpoint}/ecs-sim/agent -d '{{\"always\": {{\"refuses\": \"DEPLOYMENT_BLOCKED\"}}}}'"
             )?;

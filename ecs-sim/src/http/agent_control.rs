@@ -24,7 +24,7 @@ struct AgentBehaviour {
     always: Option<FaultToSet>,
     /// The fault of each request about metadata.
     metadata: Option<FaultToSet>,
-    /// How errors are worded.
+    /// The format of the bodies of errors.
     #[serde(default)]
     errors: ErrorWording,
 }

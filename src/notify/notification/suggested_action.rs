@@ -74,7 +74,7 @@ fn text(action: &SuggestedAction, alert: &Alert, below: &str) -> String {
         }
         SuggestedAction::ExtendDeadline { minutes, .. } => format!(
             "Check the time limit of your deployment tool. If it allows {}, set taskhold's deadline to that{below}. \
-             This only changes when taskhold alerts.",
+             This affects only the timing of taskhold's alerts.",
             span(SignedDuration::from_mins(*minutes))
         ),
         SuggestedAction::StopDeployment { .. } => {

@@ -161,7 +161,7 @@ async fn add_jobs(
                     continue;
                 }
                 let is_left = versioned.record.is_left_protected(snapshot.tasks[at].protected_until, snapshot.at);
-                // The worker reported this protection, and that the jobs have ended: no tag has to say so.
+                // The worker's reports show that this protection is left over, so the service needs no tag.
                 let judged = if is_left { Managed::Yes } else { managed };
                 let known = jobs(&versioned.record, snapshot.at, judged, &snapshot.durations);
                 snapshot.tasks[at].jobs = known;
