@@ -132,12 +132,25 @@ pub async fn update<R: Record, T>(
     store: &dyn Store<R>,
     key: &R::Key,
     known: Option<&Versioned<R>>,
-    change: impl FnMut(&mut R) -> Changed<T>,
+    mut change: impl FnMut(&mut R) -> Changed<T>,
+) -> Result<Updated<R, T>, StoreError> {
+    update_from(store, key, known, |_, record| change(record)).await
+}
+
+/// Like [`update`], and `change` gets the record before the change, too.
+///
+/// # Errors
+/// As [`update`].
+pub async fn update_from<R: Record, T>(
+    store: &dyn Store<R>,
+    key: &R::Key,
+    known: Option<&Versioned<R>>,
+    change: impl FnMut(&R, &mut R) -> Changed<T>,
 ) -> Result<Updated<R, T>, StoreError> {
     update_after(store, key, known, change, async |_, _, _| {}).await
 }
 
-/// Like [`update`], and runs `prepare` before the changed record is stored. `prepare` gets the record before
+/// Like [`update_from`], and runs `prepare` before the changed record is stored. `prepare` gets the record before
 /// and after the change, and may still modify the changed record and the result. It runs again after a
 /// conflict.
 ///
@@ -147,7 +160,7 @@ pub async fn update_after<R: Record, T>(
     store: &dyn Store<R>,
     key: &R::Key,
     known: Option<&Versioned<R>>,
-    mut change: impl FnMut(&mut R) -> Changed<T>,
+    mut change: impl FnMut(&R, &mut R) -> Changed<T>,
     mut prepare: impl AsyncFnMut(&R, &mut R, &mut T),
 ) -> Result<Updated<R, T>, StoreError> {
     let mut known = known;
@@ -162,7 +175,7 @@ pub async fn update_after<R: Record, T>(
             }
         };
         let mut after = before.clone();
-        let Changed { mut result, keep_until } = change(&mut after.record);
+        let Changed { mut result, keep_until } = change(&before.record, &mut after.record);
         prepare(&before.record, &mut after.record, &mut result).await;
         if after.record == before.record {
             if is_guess {

@@ -233,7 +233,7 @@ impl ServiceReconciler {
         let policy = self.policy();
         let due = |record: &ServiceRecord| record.watch.as_ref().and_then(|watch| watch.due);
         let mut sent = None;
-        let change = |record: &mut ServiceRecord| {
+        let change = |_: &ServiceRecord, record: &mut ServiceRecord| {
             let findings = reconcile::reconcile_snapshot(record, snapshot, reason, &policy);
             let result = StoredFindings { findings, recheck: Ok(()) };
             Changed { result, keep_until: ServiceRecord::keep_until(snapshot.at) }

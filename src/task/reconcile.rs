@@ -106,9 +106,8 @@ impl Reconcile<'_> {
         let is_asked = found.is_some();
         let guess = found.map(|found| found.versioned).or_else(|| begins.then(Versioned::default));
         let retention = self.config.finished_job_retention;
-        let stored = store::update(self.store, task, guess.as_ref(), |record: &mut TaskRecord| {
+        let stored = store::update_from(self.store, task, guess.as_ref(), |before: &TaskRecord, record| {
             let now = self.clock.now();
-            let blank = record.is_blank().then(|| record.clone());
             record.forget(now, retention);
             record.merge_change(&change, self.config.linger, now);
             let decision = decide_change(record, &change, now);
@@ -120,10 +119,8 @@ impl Reconcile<'_> {
             let mut next = self.next(task, record, decision, now);
             record.shrink(now, retention);
             // Without a call nothing says whether ECS knows the task, and a message alone creates no record.
-            if let (Some(blank), false, Next::End(_)) = (blank, is_proved, &next)
-                && *record != blank
-            {
-                *record = blank;
+            if !is_proved && matches!(next, Next::End(_)) && before.is_blank() && record != before {
+                *record = before.clone();
                 next = match is_asked {
                     false => Next::Prove(Box::new(change.clone())),
                     // The record has expired since it was loaded.
