@@ -13,6 +13,8 @@ QUEUES = celery sidekiq bullmq
 SECONDS = 30
 # The files that `make mutants` changes, in place of those in .cargo/mutants.toml.
 MUTATE =
+# The patches that `make breaks` applies; without any, all of them.
+BREAKS =
 # For `make test-load`.
 MESSAGES = 20000
 KILLS = 200
@@ -40,7 +42,7 @@ announce = test -x $(1) || echo 'Building $(2), which takes minutes the first ti
 quietly = $(if $(wildcard $(1)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test suggestions test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario twice sim soak quarter serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
+.PHONY: help run test suggestions test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario twice sim soak quarter serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants breaks deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
 
 # Each target names its group: `name: ## use: what it does`.
 help: ## use: list the targets
@@ -249,7 +251,8 @@ nightly-fuzz: ## prove: fuzz each parser for ten minutes
 nightly-mutants-reconcilers: ## prove: mutate the two reconcilers and see whether a test fails
 	$(MAKE) --no-print-directory mutants MUTATE='src/task.rs src/task/** src/service.rs src/service/**'
 
-nightly-mutants-state: ## prove: mutate the state store and the outbox and see whether a test fails
+nightly-mutants-state: ## prove: mutate the state store and the outbox and see whether a test fails; make each break of tests/breaks
+	$(MAKE) --no-print-directory breaks
 	$(MAKE) --no-print-directory mutants MUTATE='src/outbox.rs src/store.rs src/store/**'
 
 # Installs valgrind, which counts the instructions, where apt-get can.
@@ -281,6 +284,9 @@ mutants: ## prove: change the pure core in each way that cargo-mutants knows, an
 	$(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) $(MUTATED) --iterate --config .cargo/mutants-left.toml || test $$? -le 3
 	@echo 'Surviving mutants:'
 	@cat $(TARGET)/mutants.out/missed.txt
+
+breaks: ## prove: break a promise on purpose, as each patch of tests/breaks says, and require that the test fails that the patch names (about 10 minutes): make breaks BREAKS=finish_without_room
+	CARGO="$(CARGO)" tests/breaks/run $(BREAKS)
 
 # cargo-deny's own options come before the command, and the list of checks comes last. The other two workspaces need not
 # contain everything that deny.toml lists.

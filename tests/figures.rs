@@ -3,6 +3,9 @@
 //!
 //! The handler runs on an ECS that grants and counts protection calls. Nothing here depends on the machine.
 
+mod operations;
+mod sustained;
+
 use async_trait::async_trait;
 use ecs_sim::doubles::clock::SetClock;
 use ecs_sim::doubles::parts::parts;

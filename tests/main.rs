@@ -12,6 +12,7 @@ mod alerts;
 mod answers;
 mod at_risk;
 mod bounds;
+mod breaks;
 mod cluster_status;
 #[cfg(feature = "aws")]
 mod conformance;

@@ -3,6 +3,7 @@ their tasks themselves, as the agent endpoint would for them.
 """
 
 import json
+import math
 import time
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from stack import CLUSTER
 # Every task of the service has a job when its deployment starts. One more protected task exceeds the desired count, so
 # ECS refuses it.
 DEPLOYED_TASKS = 4
+MINUTES = (30, 240)  # that jobs of self-protecting tasks last at most
 HELD_SECONDS = 40  # longer than the new tasks take to start, so that the busy ones block the deployment
 
 
@@ -87,15 +89,16 @@ class Deployments:
 
 
 class SelfProtectingWorkers:
-    """Workers that protect their tasks before they take a job, and take the next one at once. Half of them report the
-    job too, and say who protects. The others report nothing. The function must touch none of their tasks.
+    """Workers that protect their tasks before they take a job, and take the next one at once: half of the time before
+    the previous one has finished, and otherwise after. Half of them report the job too, and say who protects. The others
+    report nothing. The function must touch none of their tasks.
     """
 
     def __init__(self, world, workload, random, service):
         self.world, self.workload, self.random = world, workload, random
         tasks = world.idle_tasks(service)
         self.reporting_tasks, self.silent_tasks = tasks[::2], tasks[1::2]
-        self.protections = 0
+        self.protections = self.overlaps = 0
         self._busy = {}  # by task: until when its worker has protected it, and its job, if it reports one
         self._stepped_at = 0
 
@@ -104,9 +107,12 @@ class SelfProtectingWorkers:
             return
         self._stepped_at = time.monotonic()
         task = self.random.choice(self.reporting_tasks + self.silent_tasks)
+        if task in self._busy and self.random.random() < 0.5:
+            self._overlap(task)
+            return
         if task in self._busy:
             self._finish(task)
-        self._start(task)
+        self._start(task, self.random.randint(*MINUTES))
 
     def end(self):
         for task in list(self._busy):
@@ -124,8 +130,16 @@ class SelfProtectingWorkers:
                 problems.append(f"{task}, whose worker has protected it until {wanted}: protected until {until}")
         return problems
 
-    def _start(self, task):
-        minutes = self.random.randint(30, 240)
+    def _overlap(self, task):
+        """Starts the next job while the previous one runs, whose protection the worker does not shorten."""
+        until, previous = self._busy[task]
+        left = math.ceil((until - time.time()) / 60)
+        self._start(task, max(left, self.random.randint(*MINUTES)))
+        if previous:
+            self.workload.finish(previous)
+            self.overlaps += 1
+
+    def _start(self, task, minutes):
         until = self._protect(task, protectionEnabled=True, expiresInMinutes=minutes).timestamp()
         self.protections += 1
         job = None

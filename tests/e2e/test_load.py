@@ -36,8 +36,7 @@ class Load:
     def __init__(self, world, seed, messages, is_small):
         self.world, self.messages, self.is_small = world, messages, is_small
         tasks = [world.idle_task() for _ in range(TASKS)]
-        # In a small load no task gets a second job, because after a kill that may take two minutes to be confirmed.
-        self.workload = Workload(world, tasks, random.Random(seed), again=0 if is_small else 0.2)
+        self.workload = Workload(world, tasks, random.Random(seed))
         self.deployments = Deployments(world, self.workload, "api")
         self.self_protecting = SelfProtectingWorkers(world, self.workload, random.Random(seed + 2), "self")
         self.checks = self.sweeps = 0
@@ -45,8 +44,6 @@ class Load:
         self._swept_at = 0
 
     def step(self):
-        if self.workload.fresh or self.workload.again:
-            self.workload.go_on()
         self.deployments.step()
         self.self_protecting.step()
         if time.monotonic() - self._swept_at > SWEEP_SECONDS:
@@ -75,7 +72,25 @@ class Load:
         self.world.jobs.stop()
         undone -= {sent.id for sent in self.workload.sent if self.world.jobs.is_done(sent.id)}
         eventually(lambda: undone <= self.waiting(), "what is not done is in the queue", within=30, every=0.5)
-        return len(undone)
+        return undone
+
+    def idle_tasks(self, undone):
+        """The tasks that no undone message is about. Deployments have stopped some of the others."""
+        busy = {sent.task for sent in self.workload.sent if sent.id in undone}
+        tasks = [worker.task for worker in self.workload.used] + self.self_protecting.reporting_tasks
+        return [task for task in tasks if task not in busy]
+
+    def happened(self):
+        """How often each thing has happened that the test is about. Even a small load goes on until each has."""
+        return {
+            "jobs on tasks that had one before": self.workload.jobs_again,
+            "deployments": self.deployments.count,
+            "sweeps": self.sweeps,
+            "protections by workers themselves": self.self_protecting.protections,
+            "jobs of theirs that began during another": self.self_protecting.overlaps,
+            "tasks refused": len(self.deployments.refused()),
+            "checks": self.checks,
+        }
 
     def waiting(self):
         """The messages that were ever received from the job queue since its deliveries ended. They are gone then."""
@@ -87,8 +102,14 @@ class Load:
 def go_through(load, killer):
     end = time.monotonic() + 120 + SECONDS_A_MESSAGE_MAX * load.messages
     steps = 0
-    while not (load.is_sent() and killer.enough.is_set()):
-        assert time.monotonic() < end, f"{killer.kills} kills and {len(load.workload.sent)} messages so far"
+    while True:
+        if not (load.is_sent() and killer.enough.is_set()):
+            load.workload.go_on()
+        elif all(load.happened().values()):
+            return
+        else:
+            time.sleep(0.1)  # the checks use the same rate limits of ECS as the function
+        assert time.monotonic() < end, f"{killer.kills} kills, {len(load.workload.sent)} messages, {load.happened()}"
         load.step()
         steps += 1
         if steps % 20 == 0:
@@ -137,20 +158,21 @@ def test_three_instances_under_load_leave_no_busy_task_unprotected_and_lose_no_m
     with world.gateway.between(killer):
         go_through(load, killer)
     left = load.finish()
-    if not left:
-        tasks = [worker.task for worker in load.workload.used] + load.self_protecting.reporting_tasks
-        eventually(lambda: protected_among(world, tasks) == set(), "every idle task is released", within=60, every=1)
+    tasks = load.idle_tasks(left)
+    eventually(lambda: protected_among(world, tasks) == set(), "every idle task is released", within=60, every=1)
     redriven = redrive(world)
     assert world.left_in("DeadLetterQueue") == 0
     refused = load.deployments.refused()
     assert refused <= reported_as_refused(world), "ECS refused a task, and no alert names it"
+    happened = load.happened()
+    assert all(happened.values()), f"the load is too tame: {happened}"
     moments = ", ".join(f"{count} {moment} a call" for moment, count in killer.by_moment.items())
+    counts = ", ".join(f"{count} {what}" for what, count in happened.items())
     text = (
         f"load of seed {seed}: {len(load.workload.sent)} messages about {load.workload.jobs} jobs, {killer.kills} kills of "
-        f"{INSTANCES} instances ({moments}), {load.deployments.count} deployments, {load.sweeps} sweeps, "
-        f"{load.self_protecting.protections} protections by workers themselves, {len(refused)} tasks refused and reported; "
-        f"{load.checks} checks: 0 busy tasks unprotected, 0 messages lost, {left} still in the queue; {redriven} undelivered "
-        f"events and sweeps redriven; "
+        f"{INSTANCES} instances ({moments}), {counts}: 0 busy tasks unprotected, each refused task reported, 0 messages "
+        f"lost, {len(left)} still in the queue, {len(tasks)} idle tasks released; {redriven} undelivered events and sweeps "
+        f"redriven; "
         f"{time.monotonic() - begun:.0f} s"
     )
     figures.note("kills", text=text)

@@ -11,6 +11,7 @@ class Sent:
 
     id: str
     at: float  # by this machine's clock, in seconds since the epoch, before it was sent
+    task: str
 
 
 class Worker:
@@ -29,4 +30,4 @@ class Worker:
     def send(self, body):
         at = time.time()
         answer = self._sqs.send_message(QueueUrl=self._job_queue_url, MessageBody=body)
-        return Sent(answer["MessageId"], at)
+        return Sent(answer["MessageId"], at, self.task)

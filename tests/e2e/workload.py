@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 MINUTE = 60
 SHORT_SECONDS_MAX = 30  # SEMANTICS.md, "A busy task is protected until its jobs' declared end"
 LIVE_JOBS_MAX = 40
+AGAIN = 0.2  # the share of jobs that run on a task with current or past jobs
 TASKS_A_CALL_MAX = 100  # of GetTaskProtection
 # Workers that wait for each answer would send no more than this; retried messages must not displace the rest.
 UNDONE_MAX = 60
@@ -20,14 +21,12 @@ class Job:
 
 
 class Workload:
-    """`again` is the share of jobs that run on a task with current or past jobs."""
-
-    def __init__(self, world, tasks, random, again=0.2):
-        self.world, self.random, self.again = world, random, again
+    def __init__(self, world, tasks, random):
+        self.world, self.random = world, random
         self.fresh = list(tasks)
         self.used, self.live, self.sent, self.bodies = [], [], [], []
         self.driven = []  # live jobs that a test drives itself
-        self.jobs = 0
+        self.jobs = self.jobs_again = 0
         self._undone = []  # of those sent, at least the undone ones
         self._seen = 0  # how many of those sent were considered for it
 
@@ -48,11 +47,12 @@ class Workload:
 
     def start(self):
         """Mostly on a separate task, sometimes on one with current or past jobs."""
-        if self.fresh and (not self.used or self.random.random() >= self.again):
+        if self.fresh and (not self.used or self.random.random() >= AGAIN):
             self.used.append(self.world.worker(self.fresh.pop()))
             worker = self.used[-1]
         else:
             worker = self.random.choice(self.used)
+            self.jobs_again += 1
         self.live.append(self.start_on(worker))
 
     def start_on(self, worker, **fields):

@@ -18,6 +18,14 @@ fn a_full_record_that_keeps_no_fingerprint_of_a_finished_job_is_found_out() {
 }
 
 #[test]
+fn a_full_record_that_has_no_room_for_a_finish_is_found_out() {
+    let (records, sabotage) = (Records::Full, Sabotage::FinishesFindNoRoom);
+    let configuration = Configuration { records, sabotage, ..Configuration::one_task() };
+    is_found_out(configuration.clone(), NOTHING_IS_LOST);
+    is_found_out(configuration, IDLE_IS_UNPROTECTED);
+}
+
+#[test]
 fn a_release_that_is_not_written_down_before_it_is_sent_is_found_out() {
     let sabotage = Sabotage::ReleasesAreNotWrittenDown;
     is_found_out(Configuration { sabotage, ..Configuration::one_task_that_stays_busy() }, BUSY_IS_PROTECTED);

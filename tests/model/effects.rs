@@ -24,7 +24,8 @@ impl Protocol {
             return false;
         }
         let batch = self.function.run(state.running[at].run).work.batch();
-        let record = self.stored(self.squeezed(record), batch);
+        let before = state.tasks[usize::from(task)].record;
+        let record = self.stored(self.squeezed(record, before), batch);
         let harm = self.harm_of_new_calls(state, (task, record));
         let landed = &mut state.tasks[usize::from(task)];
         landed.record = Some(record);
@@ -41,8 +42,8 @@ impl Protocol {
         true
     }
 
-    /// A full record keeps fingerprints of the jobs that have finished.
-    fn squeezed(&self, number: RecordNo) -> RecordNo {
+    /// A full record keeps fingerprints of the jobs that have finished. `before` is the record that it replaces.
+    fn squeezed(&self, number: RecordNo, before: Option<RecordNo>) -> RecordNo {
         if self.configuration.records != Records::Full {
             return number;
         }
@@ -51,6 +52,12 @@ impl Protocol {
             match job.finished_at {
                 None => record.merge_job(key, job),
                 Some(_) if self.configuration.sabotage == Sabotage::NoFingerprints => {}
+                Some(_) if self.configuration.sabotage == Sabotage::FinishesFindNoRoom => {
+                    let before = before.map(|before| self.function.record(before));
+                    if let Some(unfinished) = before.as_ref().and_then(|known| known.record.jobs.get(key)) {
+                        record.merge_job(key, unfinished);
+                    }
+                }
                 Some(finished_at) => record.fingerprints.insert(key, finished_at + FINISHED_JOB_RETENTION),
             }
         }

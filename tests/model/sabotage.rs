@@ -26,6 +26,8 @@ pub(crate) enum Sabotage {
     UnfinishedJobsAreDropped,
     /// In a full record, finished jobs leave no fingerprint.
     NoFingerprints,
+    /// A full record has no room for a finish, and drops it.
+    FinishesFindNoRoom,
     /// A put succeeds whatever the stored version.
     StoresAreNotCompared,
     /// The response does not report the failed messages of a batch.
