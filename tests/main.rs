@@ -47,6 +47,7 @@ mod observe;
 mod pacing;
 mod properties;
 mod quarter;
+mod redrive;
 mod refusals;
 mod remediation_comparison;
 mod routine;
@@ -57,6 +58,7 @@ mod sim;
 #[cfg(feature = "aws")]
 mod simulated;
 mod soak;
+mod stage;
 mod suggestions;
 mod sweep;
 mod template;
