@@ -54,6 +54,7 @@ mod routine;
 mod scenarios;
 mod schema;
 mod semantics;
+mod senders;
 mod sim;
 #[cfg(feature = "aws")]
 mod simulated;
