@@ -64,6 +64,7 @@ mod suggestions;
 mod sweep;
 mod template;
 mod terraform;
+mod two_writers;
 mod watch;
 
 /// The result of a future, on a runtime of its own.
