@@ -19,6 +19,7 @@ use ecs_sim::region::{CLUSTER, JOB_QUEUE, Region, SharedRegion};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use taskhold::ecs::TASKS_PER_READ_MAX;
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, ReceivedDeadLetter};
 use taskhold::lambda::function::{Function, Parts};
 use taskhold::outbox::DeliveryError;
@@ -27,6 +28,8 @@ use taskhold::store::RECORD_BYTES_MAX;
 /// The reads of the sweeps of a steady cluster during [`cost`].
 const READS_OF_SWEEPS: u64 = 10;
 const ARN: &str = "arn:aws:ecs:eu-west-1:111122223333";
+/// As in template.yaml, without a batching window.
+const TASKS_IN_A_BATCH: usize = 10;
 
 /// The function, with the service `web` of two tasks, and a sweep every five minutes.
 struct Place {
@@ -172,6 +175,10 @@ fn three_hundred_messages_of_each_hostile_kind_have_a_bounded_cost() {
     assert!(unknown_starts.calls <= 3 * 30 && unknown_starts.reads <= 3 * 30, "{unknown_starts:?}");
     assert!(unknown_starts.stores <= 3 * 2 * 300 && unknown_starts.bytes < 300, "{unknown_starts:?}");
     assert_eq!(unknown_starts.later, (0, 0), "dead letters cost nothing");
+    assert_eq!(
+        unknown_starts.records, 300,
+        "one for each task that the messages name, however often they are delivered"
+    );
     let unknown_finishes = cost(
         "finishes on unknown tasks",
         |_, number| json!({"version": 1, "type": "job.finished", "jobId": "ghost", "taskArn": unknown_task(number)}),
@@ -227,6 +234,45 @@ fn reads_about_unknown_tasks_have_a_rate_of_their_own() {
     // A burst of ten, and then two a second.
     let took = place.world.now() - began_at;
     assert!((14 * SECOND..17 * SECOND).contains(&took), "{took} ms");
+}
+
+/// A record of an unknown task is emptied only when ECS has been asked about the task, so the rate of those reads bounds
+/// how many records a sender can create.
+#[test]
+fn the_reads_about_unknown_tasks_bound_the_records_that_starts_create_and_each_may_be_deleted_at_once() {
+    let mut place = Place::new();
+    place.world.delivers.sweep_every = None;
+    let (records, began_at) = (place.records(), place.world.now());
+    let mut batches = 0;
+    while place.world.now() - began_at < MINUTE && batches < 1000 {
+        for at in 0..TASKS_IN_A_BATCH {
+            let task = unknown_task(batches * TASKS_IN_A_BATCH + at);
+            place.send(
+                &json!({"version": 1, "type": "job.started", "jobId": "ghost", "taskArn": task, "maxDurationMinutes": 2880}),
+            );
+        }
+        place.world.advance(1);
+        batches += 1;
+    }
+    // The first ten reads are a burst, and then there are two a second.
+    assert!((10 + 110..=10 + 121).contains(&batches), "{batches} batches in a minute");
+    assert_eq!(place.records() - records, batches * TASKS_IN_A_BATCH);
+    // A batch may be larger, and one read covers a hundred tasks.
+    let page = include_str!("../SECURITY.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let most = |reads: usize| format!("{},000", reads * TASKS_PER_READ_MAX / 1000);
+    let sentence =
+        format!("at most {} records in the first minute and {} in each later one", most(10 + 120), most(120));
+    assert!(page.contains(&sentence), "SECURITY.md: {sentence}");
+    // DynamoDB adds an hour: tests/contract_dynamodb.rs.
+    let now = timestamp(place.world.now());
+    let sizes = locked(&place.world.parts.store.inner.sizes).clone();
+    let of_unknown = sizes.iter().filter(|(key, _)| key.contains(":task/") && !key.ends_with(&place.tasks[0]));
+    assert!(of_unknown.clone().all(|(_, (bytes, keep_until))| *bytes < 200 && *keep_until <= now), "{sizes:?}");
+    assert_eq!(of_unknown.count(), batches * TASKS_IN_A_BATCH);
+    // A sweep visits none of them.
+    let stores = place.stores();
+    let report = place.ask(&json!({"sweep": {}}));
+    assert_eq!((&report["sweep"]["tasks"], place.stores()), (&json!(0), stores), "{report}");
 }
 
 /// A dead-letter queue that stores nothing.
