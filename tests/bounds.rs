@@ -19,7 +19,6 @@ use ecs_sim::region::{CLUSTER, JOB_QUEUE, Region, SharedRegion};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use taskhold::ecs::TASKS_PER_READ_MAX;
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, ReceivedDeadLetter};
 use taskhold::lambda::function::{Function, Parts};
 use taskhold::outbox::DeliveryError;
@@ -28,8 +27,6 @@ use taskhold::store::RECORD_BYTES_MAX;
 /// The reads of the sweeps of a steady cluster during [`cost`].
 const READS_OF_SWEEPS: u64 = 10;
 const ARN: &str = "arn:aws:ecs:eu-west-1:111122223333";
-/// As in template.yaml, without a batching window.
-const TASKS_IN_A_BATCH: usize = 10;
 
 /// The function, with the service `web` of two tasks, and a sweep every five minutes.
 struct Place {
@@ -236,40 +233,59 @@ fn reads_about_unknown_tasks_have_a_rate_of_their_own() {
     assert!((14 * SECOND..17 * SECOND).contains(&took), "{took} ms");
 }
 
-/// A record of an unknown task is emptied only when ECS has been asked about the task, so the rate of those reads bounds
-/// how many records a sender can create.
-#[test]
-fn the_reads_about_unknown_tasks_bound_the_records_that_starts_create_and_each_may_be_deleted_at_once() {
-    let mut place = Place::new();
-    place.world.delivers.sweep_every = None;
+/// Sends starts on unknown tasks for a minute, in batches of this size, one as soon as the one before has ended.
+/// Returns how many records that creates.
+fn records_of_a_minute(place: &mut Place, tasks_in_a_batch: usize) -> usize {
     let (records, began_at) = (place.records(), place.world.now());
-    let mut batches = 0;
-    while place.world.now() - began_at < MINUTE && batches < 1000 {
-        for at in 0..TASKS_IN_A_BATCH {
-            let task = unknown_task(batches * TASKS_IN_A_BATCH + at);
+    while place.world.now() - began_at < MINUTE && place.records() - records < 20_000 {
+        let first = place.records();
+        for at in first..first + tasks_in_a_batch {
+            let task = unknown_task(at);
             place.send(
                 &json!({"version": 1, "type": "job.started", "jobId": "ghost", "taskArn": task, "maxDurationMinutes": 2880}),
             );
         }
         place.world.advance(1);
-        batches += 1;
     }
-    // The first ten reads are a burst, and then there are two a second.
-    assert!((10 + 110..=10 + 121).contains(&batches), "{batches} batches in a minute");
-    assert_eq!(place.records() - records, batches * TASKS_IN_A_BATCH);
-    // A batch may be larger, and one read covers a hundred tasks.
+    place.records() - records
+}
+
+/// Each batch waits until ECS has been asked about its tasks, so the rate of these reads bounds how many records a sender
+/// can create.
+#[test]
+fn starts_on_unknown_tasks_create_no_more_records_in_a_minute_than_the_reads_about_them_cover() {
     let page = include_str!("../SECURITY.md").split_whitespace().collect::<Vec<_>>().join(" ");
-    let most = |reads: usize| format!("{},000", reads * TASKS_PER_READ_MAX / 1000);
-    let sentence =
-        format!("at most {} records in the first minute and {} in each later one", most(10 + 120), most(120));
-    assert!(page.contains(&sentence), "SECURITY.md: {sentence}");
+    assert!(page.contains("at most 13,000 records in the first minute and 12,000 in each later one"));
+    assert!(page.contains("With batches of ten messages, the default, it creates a tenth of that."));
+    // As in template.yaml, with and without a batching window.
+    for (tasks_in_a_batch, first_minute) in [(1000, 13_000), (10, 1300)] {
+        let mut place = Place::new();
+        place.world.delivers.sweep_every = None;
+        let first = records_of_a_minute(&mut place, tasks_in_a_batch);
+        assert!((first_minute * 9 / 10..=first_minute).contains(&first), "{first} records of {tasks_in_a_batch} each");
+        // Their messages have not come again. From now on there are two reads a second.
+        place.world.region.lock().queues.purge(JOB_QUEUE).unwrap();
+        let second = records_of_a_minute(&mut place, tasks_in_a_batch);
+        let later = first_minute / 13 * 12;
+        assert!((later * 9 / 10..=later).contains(&second), "{second} records of {tasks_in_a_batch} each");
+    }
+}
+
+#[test]
+fn the_record_of_an_unknown_task_may_be_deleted_as_soon_as_ecs_has_answered_and_no_sweep_visits_it() {
+    let mut place = Place::new();
+    place.world.delivers.sweep_every = None;
+    for number in 0..30 {
+        place.send(
+            &json!({"version": 1, "type": "job.started", "jobId": "ghost", "taskArn": unknown_task(number), "maxDurationMinutes": 2880}),
+        );
+    }
+    place.world.advance(1);
     // DynamoDB adds an hour: tests/contract_dynamodb.rs.
     let now = timestamp(place.world.now());
     let sizes = locked(&place.world.parts.store.inner.sizes).clone();
-    let of_unknown = sizes.iter().filter(|(key, _)| key.contains(":task/") && !key.ends_with(&place.tasks[0]));
-    assert!(of_unknown.clone().all(|(_, (bytes, keep_until))| *bytes < 200 && *keep_until <= now), "{sizes:?}");
-    assert_eq!(of_unknown.count(), batches * TASKS_IN_A_BATCH);
-    // A sweep visits none of them.
+    assert_eq!(sizes.len(), 30, "{sizes:?}");
+    assert!(sizes.values().all(|(bytes, keep_until)| *bytes < 200 && *keep_until <= now), "{sizes:?}");
     let stores = place.stores();
     let report = place.ask(&json!({"sweep": {}}));
     assert_eq!((&report["sweep"]["tasks"], place.stores()), (&json!(0), stores), "{report}");
