@@ -120,24 +120,20 @@ impl Reconcile<'_> {
             let mut next = self.next(task, record, decision, now);
             record.shrink(now, retention);
             // Without a call nothing says whether ECS knows the task, and a message alone creates no record.
-            if let (Some(blank), false, Next::End(_)) = (blank, is_proved, &next)
-                && *record != blank
-            {
-                *record = blank;
-                next = match is_asked {
-                    false => Next::Prove(Box::new(change.clone())),
-                    // The record has expired since it was loaded.
-                    true => Next::End(Some(RetryReason::Unanswered)),
-                };
-            } else if by_agent && !record.protection.is_known && !jobs.is_empty() {
+            let creates = |blank: &TaskRecord| !is_proved && matches!(next, Next::End(_)) && *record != *blank;
+            let is_in_doubt = match blank.filter(creates) {
+                Some(blank) => {
+                    *record = blank;
+                    true
+                }
                 // No call of the function follows for such a job, and the call for another job may not be answered.
-                next = match is_asked {
-                    false => Next::Prove(Box::new(change.clone())),
-                    true => {
-                        record.give_up_unknown();
-                        Next::End(self.of_unknown_task(now))
-                    }
-                };
+                None => by_agent && !record.protection.is_known && !jobs.is_empty(),
+            };
+            if is_in_doubt && !is_asked {
+                next = Next::Prove(Box::new(change.clone()));
+            } else if is_in_doubt {
+                record.give_up_unknown();
+                next = Next::End(self.of_unknown_task(now));
             }
             Changed { result: next, keep_until: record.keep_until(now, retention) }
         });
