@@ -172,6 +172,10 @@ fn three_hundred_messages_of_each_hostile_kind_have_a_bounded_cost() {
     assert!(unknown_starts.calls <= 3 * 30 && unknown_starts.reads <= 3 * 30, "{unknown_starts:?}");
     assert!(unknown_starts.stores <= 3 * 2 * 300 && unknown_starts.bytes < 300, "{unknown_starts:?}");
     assert_eq!(unknown_starts.later, (0, 0), "dead letters cost nothing");
+    assert_eq!(
+        unknown_starts.records, 300,
+        "one for each task that the messages name, however often they are delivered"
+    );
     let unknown_finishes = cost(
         "finishes on unknown tasks",
         |_, number| json!({"version": 1, "type": "job.finished", "jobId": "ghost", "taskArn": unknown_task(number)}),
@@ -227,6 +231,64 @@ fn reads_about_unknown_tasks_have_a_rate_of_their_own() {
     // A burst of ten, and then two a second.
     let took = place.world.now() - began_at;
     assert!((14 * SECOND..17 * SECOND).contains(&took), "{took} ms");
+}
+
+/// Sends starts on unknown tasks for a minute, in batches of this size, one as soon as the one before has ended.
+/// Returns how many records that creates.
+fn records_of_a_minute(place: &mut Place, tasks_in_a_batch: usize) -> usize {
+    let (records, began_at) = (place.records(), place.world.now());
+    while place.world.now() - began_at < MINUTE && place.records() - records < 20_000 {
+        let first = place.records();
+        for at in first..first + tasks_in_a_batch {
+            let task = unknown_task(at);
+            place.send(
+                &json!({"version": 1, "type": "job.started", "jobId": "ghost", "taskArn": task, "maxDurationMinutes": 2880}),
+            );
+        }
+        place.world.advance(1);
+    }
+    place.records() - records
+}
+
+/// Each batch waits until ECS has been asked about its tasks, so the rate of these reads bounds how many records a sender
+/// can create.
+#[test]
+fn starts_on_unknown_tasks_create_no_more_records_in_a_minute_than_the_reads_about_them_cover() {
+    let page = include_str!("../SECURITY.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(page.contains("at most 13,000 records in the first minute and 12,000 in each later one"));
+    assert!(page.contains("With batches of ten messages, the default, it creates a tenth of that."));
+    // As in template.yaml, with and without a batching window.
+    for (tasks_in_a_batch, first_minute) in [(1000, 13_000), (10, 1300)] {
+        let mut place = Place::new();
+        place.world.delivers.sweep_every = None;
+        let first = records_of_a_minute(&mut place, tasks_in_a_batch);
+        assert!((first_minute * 9 / 10..=first_minute).contains(&first), "{first} records of {tasks_in_a_batch} each");
+        // Their messages have not come again. From now on there are two reads a second.
+        place.world.region.lock().queues.purge(JOB_QUEUE).unwrap();
+        let second = records_of_a_minute(&mut place, tasks_in_a_batch);
+        let later = first_minute / 13 * 12;
+        assert!((later * 9 / 10..=later).contains(&second), "{second} records of {tasks_in_a_batch} each");
+    }
+}
+
+#[test]
+fn the_record_of_an_unknown_task_may_be_deleted_as_soon_as_ecs_has_answered_and_no_sweep_visits_it() {
+    let mut place = Place::new();
+    place.world.delivers.sweep_every = None;
+    for number in 0..30 {
+        place.send(
+            &json!({"version": 1, "type": "job.started", "jobId": "ghost", "taskArn": unknown_task(number), "maxDurationMinutes": 2880}),
+        );
+    }
+    place.world.advance(1);
+    // DynamoDB adds an hour: tests/contract_dynamodb.rs.
+    let now = timestamp(place.world.now());
+    let sizes = locked(&place.world.parts.store.inner.sizes).clone();
+    assert_eq!(sizes.len(), 30, "{sizes:?}");
+    assert!(sizes.values().all(|(bytes, keep_until)| *bytes < 200 && *keep_until <= now), "{sizes:?}");
+    let stores = place.stores();
+    let report = place.ask(&json!({"sweep": {}}));
+    assert_eq!((&report["sweep"]["tasks"], place.stores()), (&json!(0), stores), "{report}");
 }
 
 /// A dead-letter queue that stores nothing.

@@ -10,6 +10,11 @@ use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecs::config::Credentials;
 use canned::{Answer, Call, Calls, serve};
+use ecs_sim::control_plane::Variants;
+use ecs_sim::doubles::ecs::SimulatedEcs;
+use ecs_sim::doubles::parts::parts;
+use ecs_sim::doubles::settings::config;
+use ecs_sim::region::SharedRegion;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -19,6 +24,7 @@ use taskhold::aws::dynamodb::DynamoDbStore;
 use taskhold::clock::Clock;
 use taskhold::ecs::arn::Task;
 use taskhold::ecs::error::Disposition;
+use taskhold::lambda::function::{Function, Parts, Response};
 use taskhold::store::error::StoreError;
 use taskhold::store::{Store, Stored, Versioned};
 use taskhold::task::job::{Job, JobKey};
@@ -190,6 +196,31 @@ async fn an_item_is_kept_for_an_hour_at_least_however_soon_it_may_go() {
     let keep_until = now() - SignedDuration::from_hours(100);
     stage.store.put(&task(), &Versioned { record: closed(), version: 0 }, keep_until).await.unwrap();
     assert_eq!(stage.the_call("PutItem")["Item"]["expires"]["N"], (NOW_MS / 1000 + 1 + 60 * 60).to_string());
+}
+
+/// The record that a start creates before its call is emptied by the answer of ECS. DynamoDB deletes items by `expires`.
+#[tokio::test]
+async fn the_record_of_a_task_that_ecs_does_not_know_leaves_the_index_and_expires_after_an_hour() {
+    let Stage { store, calls, clock } = Stage::new(|_| nothing()).await;
+    let region = SharedRegion::new(ecs_sim::region::Region::for_scenario(Variants::default()));
+    let config = config(&region.lock(), std::iter::empty()).unwrap();
+    let parts = parts(Arc::new(SimulatedEcs(region)), Arc::new(clock), config);
+    let function = Function::new(Parts { task_records: Arc::new(store), ..parts });
+    let body = json!({"version": 1, "type": "job.started", "jobId": "j", "taskArn": TASK, "maxDurationMinutes": 2880});
+    let record = json!({"messageId": "m", "eventSource": "aws:sqs", "body": body.to_string()});
+    let deadline = now() + SignedDuration::from_secs(30);
+    let answer = function.handle(&json!({"Records": [record]}).to_string(), deadline).await;
+    let (Response::Batch(response), _) = answer.unwrap() else { panic!("it was a batch") };
+    assert_eq!(response.batch_item_failures.len(), 1, "it is retried while it is young");
+    let calls = calls.lock().unwrap().clone();
+    let items: Vec<&Value> =
+        calls.iter().filter(|call| call.operation == "PutItem").map(|call| &call.body["Item"]).collect();
+    let [with_its_call, emptied] = items[..] else { panic!("{calls:?}") };
+    assert!(with_its_call["open"].is_object(), "a sweep settles it if this invocation dies: {with_its_call}");
+    assert!(emptied["open"].is_null(), "{emptied}");
+    assert_eq!(emptied["expires"]["N"], (NOW_MS / 1000 + 1 + 60 * 60).to_string());
+    let record: TaskRecord = serde_json::from_str(emptied["record"]["S"].as_str().unwrap()).unwrap();
+    assert!(record.jobs.is_empty() && record.protection.in_flight.is_empty(), "{emptied}");
 }
 
 #[tokio::test]

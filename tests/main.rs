@@ -48,20 +48,24 @@ mod observe;
 mod pacing;
 mod properties;
 mod quarter;
+mod redrive;
 mod refusals;
 mod remediation_comparison;
 mod routine;
 mod scenarios;
 mod schema;
 mod semantics;
+mod senders;
 mod sim;
 #[cfg(feature = "aws")]
 mod simulated;
 mod soak;
+mod stage;
 mod suggestions;
 mod sweep;
 mod template;
 mod terraform;
+mod two_writers;
 mod watch;
 
 /// The result of a future, on a runtime of its own.

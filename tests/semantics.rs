@@ -1,8 +1,9 @@
 //! The promises of SEMANTICS.md: one test each, named after its heading.
 
 use crate::block_on;
+use crate::stage::{RedrivenBy, Stage};
 use ecs_sim::event_source::FunctionAnswer;
-use ecs_sim::queue::{AttributeValue, SendMessage};
+use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{DEAD_LETTER_QUEUE, Fault, INTERRUPTED_QUEUE, JOB_QUEUE, RECHECK_QUEUE, Region, SharedRegion};
 use ecs_sim::scenario::{FunctionUnderTest, InProcess, Scenario, Silent, Summary, run};
 use serde_json::{Value, json};
@@ -18,108 +19,6 @@ fn holds(text: &str) -> Summary {
         summary.unwrap_or_else(|failure| panic!("{failure}, under {variants}"))
     };
     scenario.variants().into_iter().map(tell).fold(None, |_, summary| Some(summary)).unwrap()
-}
-
-/// A Region with a service of two tasks, and the function.
-struct Stage {
-    region: SharedRegion,
-    function: InProcess,
-    tasks: Vec<String>,
-}
-
-/// The two ways to redrive the dead-letter queue.
-#[derive(Clone, Copy, Debug)]
-enum RedrivenBy {
-    /// The function's command.
-    Command,
-    /// SQS's StartMessageMoveTask to the job queue.
-    Sqs,
-}
-
-impl Stage {
-    fn new() -> Self {
-        Self::with(&[])
-    }
-
-    fn with(settings: &[(&str, &str)]) -> Self {
-        let region = SharedRegion::new(Region::for_scenario(ecs_sim::control_plane::Variants::default()));
-        let spec = ecs_sim::control_plane::ServiceSpec::new("video", "web", 2);
-        let tasks = region.lock().ecs.create_service(spec).unwrap();
-        let function = InProcess::new(&region, settings.iter().copied()).unwrap();
-        Self { region, function, tasks }
-    }
-
-    fn advance(&self, seconds: i64) {
-        let mut region = self.region.lock();
-        let to = region.now() + seconds * 1000;
-        region.advance_to(to);
-    }
-
-    fn redrive_by_command(&mut self) -> Value {
-        let deadline = self.region.lock().now() + 30_000;
-        match block_on(self.function.invoke(r#"{"redrive": {}}"#, deadline)).answer {
-            FunctionAnswer::Answered(answer) => answer["redrive"].clone(),
-            FunctionAnswer::Failed => panic!("the command is not answered"),
-        }
-    }
-
-    /// Redrives all dead letters. SQS sends each as a new message, with its attributes and another sender.
-    fn redrive(&mut self, by: RedrivenBy) {
-        match by {
-            RedrivenBy::Command => drop(self.redrive_by_command()),
-            RedrivenBy::Sqs => {
-                {
-                    let queues = &mut self.region.lock().queues;
-                    for received in queues.receive(DEAD_LETTER_QUEUE, 100).unwrap() {
-                        let mut message = SendMessage::new(&received.message.body).from_sender("AROAEXAMPLE:operator");
-                        message.attributes.clone_from(&received.message.attributes);
-                        queues.send(JOB_QUEUE, message).unwrap();
-                        queues.delete(DEAD_LETTER_QUEUE, &received.receipt_handle).unwrap();
-                    }
-                }
-                self.deliver(30_000);
-            }
-        }
-    }
-
-    fn send_from(&self, sender: &str, body: &str) {
-        self.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body).from_sender(sender)).unwrap();
-    }
-
-    fn message(&self, task: usize, changes: Value) -> String {
-        let arn = format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{}", self.tasks[task]);
-        let mut message = json!({"version": 1, "type": "job.started", "jobId": format!("j-{task}"), "taskArn": arn});
-        message.as_object_mut().unwrap().extend(changes.as_object().cloned().unwrap_or_default());
-        message.to_string()
-    }
-
-    fn send(&self, body: &str) {
-        self.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body)).unwrap();
-    }
-
-    /// Delivers the waiting messages in one batch with this much time, and returns the number of messages to retry.
-    fn deliver(&mut self, time_ms: i64) -> usize {
-        let source = ecs_sim::event_source::EventSource::new(JOB_QUEUE, 10_000);
-        let batch = source.poll(&mut self.region.lock().queues).unwrap().unwrap();
-        let deadline = self.region.lock().now() + time_ms;
-        let answer = block_on(self.function.invoke(&batch.event.to_string(), deadline)).answer;
-        source.settle(&mut self.region.lock().queues, &batch, &answer).unwrap().kept.len()
-    }
-
-    fn protected(&self, task: usize) -> bool {
-        self.region.lock().ecs.task(&self.tasks[task]).unwrap().is_protected()
-    }
-
-    /// The reasons of the dead-lettered messages.
-    fn dead_lettered(&self) -> Vec<String> {
-        let region = self.region.lock();
-        let reason = |value: &AttributeValue| match value {
-            AttributeValue::String(text) => text.clone(),
-            AttributeValue::Binary(_) => panic!("a reason is text"),
-        };
-        let messages = region.queues.messages(DEAD_LETTER_QUEUE).unwrap();
-        messages.iter().map(|message| reason(&message.attributes["taskhold.reason"].value)).collect()
-    }
 }
 
 /// The name of a heading's test: its words in lower case, without apostrophes and commas.

@@ -119,22 +119,17 @@ impl Reconcile<'_> {
             let mut next = self.next(task, record, decision, now);
             record.shrink(now, retention);
             // Without a call nothing says whether ECS knows the task, and a message alone creates no record.
-            if !is_proved && matches!(next, Next::End(_)) && before.is_blank() && record != before {
+            let creates = !is_proved && matches!(next, Next::End(_)) && before.is_blank() && record != before;
+            if creates {
                 *record = before.clone();
-                next = match is_asked {
-                    false => Next::Prove(Box::new(change.clone())),
-                    // The record has expired since it was loaded.
-                    true => Next::End(Some(RetryReason::Unanswered)),
-                };
-            } else if by_agent && !record.protection.is_known && !jobs.is_empty() {
-                // No call of the function follows for such a job, and the call for another job may not be answered.
-                next = match is_asked {
-                    false => Next::Prove(Box::new(change.clone())),
-                    true => {
-                        record.give_up_unknown();
-                        Next::End(self.of_unknown_task(now))
-                    }
-                };
+            }
+            // No call of the function follows for a job of the agent, and the call for another job may not be answered.
+            let is_in_doubt = creates || by_agent && !record.protection.is_known && !jobs.is_empty();
+            if is_in_doubt && !is_asked {
+                next = Next::Prove(Box::new(change.clone()));
+            } else if is_in_doubt {
+                record.give_up_unknown();
+                next = Next::End(self.of_unknown_task(now));
             }
             Changed { result: next, keep_until: record.keep_until(now, retention) }
         });

@@ -4,7 +4,7 @@ use super::check::keeps_every_promise;
 use super::configuration::Configuration;
 use super::left::{Left, NOTHING};
 use super::witnesses::{
-    AGENT_JOB_IS_REFUSED, BETWEEN_READ_AND_CALL, FOREIGN_IS_KEPT, LOST_COMPARISON, QUIET, TWO_WRITERS,
+    AGENT_JOB_IS_REFUSED, BETWEEN_READ_AND_CALL, FOREIGN_IS_KEPT, LOST_COMPARISON, QUIET, SWEEP_ACTS, TWO_WRITERS,
 };
 
 #[test]
@@ -12,6 +12,14 @@ fn what_another_writer_sets_at_any_moment_stays_unless_it_comes_between_a_read_a
     let left = Left { agents: 1, crashes: 1, ecs_faults: 1, ..NOTHING };
     let configuration = Configuration::one_task_that_stays_busy();
     keeps_every_promise(configuration.with(left).reaching(&[FOREIGN_IS_KEPT, BETWEEN_READ_AND_CALL]));
+}
+
+/// `nightly.rs` has the same with a second job that ends.
+#[test]
+fn what_another_writer_sets_at_any_moment_stays_under_a_sweep_and_under_an_operator_s_release() {
+    let left = Left { agents: 1, sweeps: 1, releases: 1, ecs_faults: 1, ..NOTHING };
+    let configuration = Configuration::one_task_that_stays_busy();
+    keeps_every_promise(configuration.with(left).reaching(&[FOREIGN_IS_KEPT, BETWEEN_READ_AND_CALL, SWEEP_ACTS]));
 }
 
 #[test]
