@@ -107,7 +107,7 @@ impl Observer for Mailbox {
 
 #[test]
 fn the_mail_on_the_page_is_one_that_is_sent() {
-    let scenario = read("deployment_expected_in_time.txt");
+    let scenario = read("deployment_expected_just_in_time.txt");
     let region = SharedRegion::new(Region::for_scenario(Variants::default()));
     let mut function = InProcess::new(&region, scenario.settings()).unwrap();
     let mut mailbox = Mailbox::default();

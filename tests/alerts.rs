@@ -388,7 +388,7 @@ fn the_first_lines_say_what_the_forecast_is_based_on() {
             "tasks may need 3 h 20 min",
             "the median of earlier jobs",
             "CloudFormation may fail the update and roll it back. The jobs may end 50 min later.",
-            "nothing yet. Check again",
+            "Do first: check again at",
         ],
     );
     says(

@@ -15,11 +15,11 @@
 pub mod advance;
 pub mod delivery;
 pub mod escalation;
+mod in_time;
 pub mod pending;
 pub mod problem;
 pub mod scale_in;
 pub mod scope;
-mod soon_over;
 
 use crate::service::alert::{AlertKind, Transition};
 use crate::service::incident::pending::PendingNotification;
@@ -151,6 +151,7 @@ impl Incident {
             self.state = IncidentState::open_after(marks.min(self.state.marks()));
         }
         let has_joined = self.kind == AlertKind::ProtectionRefused && self.scope.has_joined(&problem.scope);
+        let is_quiet = problem.is_quiet(now);
         let quiet = now.duration_since(self.notified_at);
         let mut tasks = problem.scope.tasks;
         match self.state {
@@ -159,11 +160,11 @@ impl Incident {
                 tasks.retain(|task| self.scope.tasks.contains(task));
             }
             _ if self.pending.is_some() => {}
-            _ if marks > self.state.marks() => {
+            _ if marks > self.state.marks() && !is_quiet => {
                 self.state = IncidentState::Escalated { marks };
                 self.notify(PendingNotification::new(Transition::Escalated), now);
             }
-            _ if quiet >= policy.repeat_after || (has_joined && quiet >= JOINED_AFTER) => {
+            _ if (quiet >= policy.repeat_after && !is_quiet) || (has_joined && quiet >= JOINED_AFTER) => {
                 self.notify(PendingNotification::new(Transition::Repeated), now);
             }
             // A task that joined stays unknown until a notification names it.

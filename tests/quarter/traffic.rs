@@ -24,6 +24,8 @@ pub(crate) struct WorkerJob {
     id: String,
     pub(crate) service: usize,
     ends_at: Millis,
+    /// The end that its worker expects; of a job of which only the kind is known, the end of the longest ones.
+    pub(crate) expected_at: Millis,
 }
 
 pub(crate) struct Traffic {
@@ -68,6 +70,13 @@ impl Traffic {
         }
     }
 
+    /// The services of the running jobs whose tasks ECS stops.
+    pub(crate) fn stopping(&self, world: &World) -> Vec<usize> {
+        let region = world.region.lock();
+        let stops = |task: &str| region.ecs.task(task).is_some_and(|task| task.desired_status == TaskStatus::Stopped);
+        self.jobs.iter().filter(|(task, _)| stops(task)).map(|(_, job)| job.service).collect()
+    }
+
     fn operate(&mut self, world: &mut World, service: usize, minute: usize) {
         let every = if service < DEPLOYED_OFTEN { OFTEN_MINUTES } else { DAY_MINUTES };
         // Each service at its own time.
@@ -107,10 +116,11 @@ impl Traffic {
             if !takes_one || self.jobs.contains_key(&task) {
                 continue;
             }
-            let lasts = match service % 2 {
-                0 => self.random.i64(MINUTE..10 * MINUTE),
-                _ => self.random.i64(10 * MINUTE..4 * HOUR),
+            let lengths = match service % 2 {
+                0 => MINUTE..10 * MINUTE,
+                _ => 10 * MINUTE..4 * HOUR,
             };
+            let lasts = self.random.i64(lengths.clone());
             self.jobs_made += 1;
             let id = format!("job-{}", self.jobs_made);
             // Workers declare a generous maximum, and expect the true time within a quarter.
@@ -128,7 +138,9 @@ impl Traffic {
                 false => declared["expectedDurationMinutes"] = json!((expected / MINUTE).max(1)),
             }
             send(world, declared, &task);
-            self.jobs.insert(task, WorkerJob { id, service, ends_at: world.now() + lasts });
+            let expected = if names_kinds(service) { lengths.end } else { expected };
+            let now = world.now();
+            self.jobs.insert(task, WorkerJob { id, service, ends_at: now + lasts, expected_at: now + expected });
             self.count("jobs");
         }
     }

@@ -1,15 +1,17 @@
 //! The state of each service in each minute, by the simulated ECS and the workers.
 
+use super::MISSED_AFTER;
 use super::traffic::{SERVICES, Traffic, name};
-use crate::watch::world::World;
-use ecs_sim::control_plane::{SimulatedTask, TaskStatus};
+use crate::watch::world::{MINUTE, World};
+use ecs_sim::control_plane::{Millis, SimulatedTask, TaskStatus};
 use ecs_sim::region::CLUSTER;
 use std::collections::BTreeSet;
 
 /// A state of a service that a notification may report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {
-    /// A deployment waits for nothing but protected old tasks.
+    /// A deployment waits for nothing but protected old tasks, and longer than all their workers expected or nearly
+    /// until its deadline.
     Blocked,
     /// Protected tasks keep a deployment or a scale-in from finishing.
     Held,
@@ -43,6 +45,10 @@ impl Fact {
     }
 }
 
+/// The deadline of a deployment: the default of `TASKHOLD_DEADLINE_MINUTES`.
+const DEADLINE: Millis = 180 * MINUTE;
+/// How long before that its block must have been reported, whatever the workers expect.
+const LATEST_NEWS: Millis = MISSED_AFTER as Millis * MINUTE;
 /// For how many minutes an interruption is news.
 const NEWS_MINUTES: usize = 15;
 
@@ -60,6 +66,8 @@ impl Truth {
         let now = self.minutes.len();
         self.interrupted.extend(traffic.interrupted.drain(..).map(|service| (service, now)));
         let mut facts = [0; SERVICES];
+        // ECS stops a task some time before it has stopped: what a warning about its job said has come true.
+        self.interrupted.extend(traffic.stopping(world).into_iter().map(|service| (service, now)));
         for (service, facts) in facts.iter_mut().enumerate() {
             let news = (now + 1).saturating_sub(NEWS_MINUTES);
             let recent = self.interrupted.range((service, news)..=(service, now)).next().is_some();
@@ -126,11 +134,17 @@ fn of_service(world: &World, traffic: &Traffic, service: usize) -> [(Fact, bool)
     let new_running = tasks.iter().filter(is_new).filter(|task| task.last_status == TaskStatus::Running).count();
     let desired = described.desired_count as usize;
     let is_protected = |task: &SimulatedTask| task.protected_until.is_some();
+    let now = region.ecs.now();
+    let overruns = old.iter().all(|task| traffic.jobs.get(&task.id).is_none_or(|job| job.expected_at <= now));
+    let is_due = now - described.primary().created_at >= DEADLINE - LATEST_NEWS;
     let protected = tasks.iter().filter(|task| is_protected(task)).count();
     let holds_old = old.iter().any(|task| is_protected(task));
     let is_unsafe = |task: &&&SimulatedTask| traffic.jobs.contains_key(&task.id) && !is_protected(task);
     [
-        (Fact::Blocked, holds_old && old.iter().all(|task| is_protected(task)) && new_running >= desired),
+        (
+            Fact::Blocked,
+            holds_old && old.iter().all(|task| is_protected(task)) && new_running >= desired && (overruns || is_due),
+        ),
         (Fact::Held, holds_old || old.is_empty() && protected > desired && tasks.len() > desired),
         (Fact::Unprotected, tasks.iter().filter(is_unsafe).count() > 0),
         (Fact::Crowded, described.deployments.len() >= 4),

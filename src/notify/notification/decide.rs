@@ -221,10 +221,24 @@ fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) 
         Outlook::Late { .. } if forecast.basis == ForecastBasis::Maximum => {
             "find out when the jobs end: their workers report no expected end.".to_owned()
         }
-        Outlook::Late { .. } => format!("nothing yet. Check again at {check_again}."),
-        Outlook::InTime { late_at_the_latest: Some(_), .. } => format!("nothing. Check again at {check_again}."),
+        Outlook::Late { .. } | Outlook::InTime { late_at_the_latest: Some(_), .. } => {
+            let act = act_or(&deadline.map_or_else(String::new, |deadline| choice(alert, deadline)));
+            format!("check again at {check_again}. If the jobs still run then, {act}")
+        }
+        Outlook::Open | Outlook::InTime { .. } if overrunning(alert) > 0 => check_progress(overrunning(alert)),
         Outlook::Open | Outlook::InTime { .. } => "nothing. The block ends by itself.".to_owned(),
     }
+}
+
+/// How many jobs of the blocking tasks have run longer than expected.
+fn overrunning(alert: &Alert) -> usize {
+    let jobs = alert.diagnosis.blocking_tasks.iter().flat_map(BlockingTask::jobs);
+    jobs.filter(|job| job.expected_until.or(job.overran_at).is_some_and(|expected| expected <= alert.at)).count()
+}
+
+fn check_progress(jobs: usize) -> String {
+    let has = if jobs == 1 { "has" } else { "have" };
+    format!("check whether the jobs make progress: {} {has} run past the expected end.", count(jobs, "job"))
 }
 
 /// The choice between the deadline and the jobs, if no action saves both.

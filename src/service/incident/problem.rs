@@ -3,8 +3,8 @@
 use crate::ecs::arn::TaskId;
 use crate::service::alert::AlertKind;
 use crate::service::diagnosis::{Assessment, Diagnosis};
+use crate::service::incident::in_time::{blocked_opens_at, quiet_until};
 use crate::service::incident::scope::{IncidentScope, Problem};
-use crate::service::incident::soon_over::blocked_opens_at;
 use crate::service::incident::{AlertPolicy, Incident, Incidents, scale_in};
 use crate::service::refused_task::RefusedTask;
 use crate::service::rollout_status::RolloutStatus;
@@ -32,7 +32,8 @@ pub(crate) fn problems(
     let rollout = diagnosis.rollout.id();
     let open = |kind| incidents.get(&key(snapshot, kind)).filter(|incident| incident.is_open());
     let mut add = |kind: AlertKind, since, scope| {
-        problems.insert(key(snapshot, kind), Problem { kind, since, scope });
+        let quiet_until = if kind == AlertKind::DeploymentBlocked { quiet_until(diagnosis, now) } else { None };
+        problems.insert(key(snapshot, kind), Problem { kind, since, scope, quiet_until });
     };
     let blocking = IncidentScope::new(rollout, diagnosis.blocking_tasks.iter().map(|blocking| &blocking.task));
     // For example, one of several blocking tasks was released and ECS is about to stop it, or a new deployment waits

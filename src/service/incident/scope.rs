@@ -34,6 +34,14 @@ pub(crate) struct Problem {
     pub(crate) since: Timestamp,
     /// The deployment and the tasks.
     pub(crate) scope: IncidentScope,
+    /// Until when an open incident about it neither escalates nor repeats, because there is nothing to do.
+    pub(crate) quiet_until: Option<Timestamp>,
+}
+
+impl Problem {
+    pub(crate) fn is_quiet(&self, now: Timestamp) -> bool {
+        self.quiet_until.is_some_and(|until| until > now)
+    }
 }
 
 impl IncidentScope {

@@ -1,0 +1,122 @@
+//! Blocks that will most likely be over in time, so that there is nothing to do.
+//!
+//! If alerts ask for nothing or are often over when they are read, their readers ignore the next one. So the alert waits
+//! for the jobs if their workers or the durations of earlier jobs say that they end before the deadline, and for some
+//! minutes if their declared time ends soon.
+
+use crate::service::blocking_task::{BlockingTask, ProtectedFor};
+use crate::service::diagnosis::Diagnosis;
+use crate::service::snapshot::JobSnapshot;
+use jiff::{SignedDuration, Timestamp};
+
+/// How much longer a block may last before it is reported, if its end is not estimated.
+const LATER_MAX: SignedDuration = SignedDuration::from_mins(10);
+/// How much longer than its worker expects, or than all earlier jobs of its kind, a job may run: an expectation is no
+/// promise.
+const OVERRUN: SignedDuration = SignedDuration::from_mins(5);
+/// How long before the deadline a person must learn of a block at the latest.
+const TIME_TO_ACT: SignedDuration = SignedDuration::from_mins(15);
+
+/// When a job has probably ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct LikelyEnd {
+    at: Timestamp,
+    basis: Basis,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Basis {
+    /// What its worker expects, or the durations of earlier jobs.
+    Estimate,
+    /// The declared end.
+    Maximum,
+}
+
+/// When a block is reported that could be reported at `soonest`: once its jobs should have ended, unless they keep it from
+/// meeting its deadline, or their workers take new jobs.
+pub(crate) fn blocked_opens_at(diagnosis: &Diagnosis, soonest: Timestamp) -> Timestamp {
+    end_in_time(diagnosis, soonest).map_or(soonest, |end| end.at.max(soonest))
+}
+
+/// Until when an open incident about the block is quiet: until the estimated end of its jobs.
+pub(crate) fn quiet_until(diagnosis: &Diagnosis, now: Timestamp) -> Option<Timestamp> {
+    end_in_time(diagnosis, now).filter(|end| end.basis == Basis::Estimate).map(|end| end.at)
+}
+
+/// When all jobs of the blocking tasks have probably ended, if a report at `soonest` may wait for it.
+fn end_in_time(diagnosis: &Diagnosis, soonest: Timestamp) -> Option<LikelyEnd> {
+    let of_task = |task: &BlockingTask| match &task.protected_for {
+        ProtectedFor::Jobs(jobs) => likely_end(jobs, soonest),
+        ProtectedFor::NoJob | ProtectedFor::Foreign | ProtectedFor::Unknown => None,
+    };
+    let ends: Option<Vec<LikelyEnd>> = diagnosis.blocking_tasks.iter().map(of_task).collect();
+    let end = ends?.into_iter().max()?;
+    let ends_for_good = diagnosis.forecast.as_ref().is_none_or(|forecast| !forecast.is_open_ended());
+    let end = LikelyEnd { basis: if ends_for_good { end.basis } else { Basis::Maximum }, ..end };
+    let latest = latest(end.basis, soonest, diagnosis.deadline.map(|deadline| deadline.at));
+    (end.at <= latest).then_some(end)
+}
+
+/// How long the alert may wait for the jobs.
+fn latest(basis: Basis, soonest: Timestamp, deadline: Option<Timestamp>) -> Timestamp {
+    let deadline = deadline.unwrap_or(Timestamp::MAX);
+    match basis {
+        Basis::Estimate => deadline.saturating_sub(TIME_TO_ACT).unwrap_or(Timestamp::MIN),
+        Basis::Maximum => soonest.saturating_add(LATER_MAX).unwrap_or(Timestamp::MAX).min(deadline),
+    }
+}
+
+/// When all of these jobs have probably ended, and never later than their declared ends; `None` without jobs. An
+/// estimate that has passed by `soonest` says nothing.
+fn likely_end(jobs: &[JobSnapshot], soonest: Timestamp) -> Option<LikelyEnd> {
+    let of_job = |job: &JobSnapshot| {
+        let overrun = |end: Timestamp| end.checked_add(OVERRUN).ok();
+        let learned = job.learned.map(|learned| learned.unlikely_after);
+        let estimate = job.expected_until.and_then(overrun).or(learned).or(job.overran_at.and_then(overrun));
+        match estimate.filter(|end| *end > soonest) {
+            Some(end) => LikelyEnd { at: end.min(job.until), basis: Basis::Estimate },
+            None => LikelyEnd { at: job.until, basis: Basis::Maximum },
+        }
+    };
+    jobs.iter().map(of_job).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::job::{JobKey, Labels};
+
+    fn minute(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + 60 * minute).unwrap()
+    }
+
+    #[test]
+    fn a_report_waits_for_estimates_until_shortly_before_the_deadline_and_for_declared_ends_only_minutes() {
+        let latest = |basis, deadline: Option<i64>| latest(basis, minute(5), deadline.map(minute));
+        assert_eq!(latest(Basis::Estimate, Some(180)), minute(165));
+        assert_eq!(latest(Basis::Estimate, None), Timestamp::MAX - TIME_TO_ACT);
+        assert_eq!([180, 14].map(|deadline| latest(Basis::Maximum, Some(deadline))), [15, 14].map(minute));
+    }
+
+    #[test]
+    fn a_job_that_has_passed_its_estimates_counts_until_its_declared_end() {
+        let job = |expected: Option<i64>, overran: Option<i64>| JobSnapshot {
+            key: JobKey { job_id: "j".to_owned(), attempt: 1 },
+            until: minute(12),
+            expected_until: expected.map(minute),
+            learned: None,
+            overran_at: overran.map(minute),
+            labels: Labels::default(),
+        };
+        for (expected, overran, end, basis) in [
+            (None, None, 12, Basis::Maximum),
+            (Some(3), None, 8, Basis::Estimate),
+            (Some(-10), None, 12, Basis::Maximum),
+            (None, Some(2), 7, Basis::Estimate),
+            (None, Some(-1), 12, Basis::Maximum),
+        ] {
+            let likely = likely_end(&[job(expected, overran)], minute(5));
+            assert_eq!(likely, Some(LikelyEnd { at: minute(end), basis }), "{expected:?} {overran:?}");
+        }
+    }
+}
