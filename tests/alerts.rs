@@ -21,6 +21,7 @@ use taskhold::notify::published;
 use taskhold::service::alert::{Alert, AlertKind, OwnAction, Transition};
 use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
 use taskhold::service::diagnosis::Diagnosis;
+use taskhold::service::durations::Learned;
 use taskhold::service::forecast::{DEADLINE_TAG, Deadline, DeadlineSource, Forecast, ForecastBasis};
 use taskhold::service::refused_task::{RefusalCause, RefusedTask};
 use taskhold::service::remediation::RemediationNote;
@@ -57,8 +58,7 @@ fn job(id: &str, attempt: u32, until: i64, expected: Option<i64>) -> JobSnapshot
         key,
         until: at(until),
         expected_until: expected.map(at),
-        learned: None,
-        overran_at: None,
+        learned: Learned::Nothing,
         labels: Labels::new(),
     }
 }

@@ -123,7 +123,7 @@ fn scores(draw: Distribution) -> [Score; 4] {
         let job = Job { started_at: Some(started_at), kind, ..Job::default() };
         let is_missed = lasts - ran > deadline;
         scores[0].count(Seen { is_alert: MAX_MINUTES - ran > deadline, is_missed });
-        let [five, fifty] = [5, 50].map(|jobs| learned(&mut random, draw, jobs).end_of(&job, now));
+        let [five, fifty] = [5, 50].map(|jobs| learned(&mut random, draw, jobs).of(&job, now).end());
         let is_late = |end: Option<Timestamp>| end.is_some_and(|end| end > now + after(deadline));
         scores[1].count(Seen { is_alert: is_late(five.map(|end| end.unlikely_after)), is_missed });
         scores[2].count(Seen { is_alert: is_late(fifty.map(|end| end.unlikely_after)), is_missed });

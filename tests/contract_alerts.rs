@@ -19,6 +19,7 @@ use taskhold::outbox::DeliveryError;
 use taskhold::service::alert::{Alert, AlertKind, OwnAction, Transition};
 use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
 use taskhold::service::diagnosis::Diagnosis;
+use taskhold::service::durations::Learned;
 use taskhold::service::forecast::{Deadline, DeadlineSource, Forecast, ForecastBasis};
 use taskhold::service::rollout::Rollout;
 use taskhold::service::rollout_status::RolloutStatus;
@@ -48,8 +49,7 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
         key: JobKey { job_id: job_id.to_owned(), attempt: 1 },
         until,
         expected_until: None,
-        learned: None,
-        overran_at: None,
+        learned: Learned::Nothing,
         labels,
     };
     let blocking_task = |number: usize| BlockingTask {

@@ -172,8 +172,8 @@ impl LocalStack {
     }
 
     /// Sets how the agent behaves.
-    fn set_agent(&self, behaviour: &str) {
-        let script = format!("curl -sSf -X PUT \"$AWS_ENDPOINT_URL/ecs-sim/agent\" -d '{behaviour}'");
+    fn set_agent(&self, behavior: &str) {
+        let script = format!("curl -sSf -X PUT \"$AWS_ENDPOINT_URL/ecs-sim/agent\" -d '{behavior}'");
         assert!(self.shell(&script).status().unwrap().success());
     }
 

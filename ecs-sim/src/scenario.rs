@@ -121,5 +121,5 @@ pub use sample::{Extent, met};
 pub use script::{Line, Scenario, ScenarioError};
 pub use sent_alert::SentAlert;
 pub use statement::{Expectation, Statement};
-pub use timeline::{Colour, Observer, Silent, Style, Timeline, TimelineEntry};
+pub use timeline::{Color, Observer, Silent, Style, Timeline, TimelineEntry};
 pub use worker_processes::{ProcessJob, WorkerProcesses};

@@ -122,7 +122,7 @@ async fn a_slow_agent_answers_after_the_time_that_a_client_sets() {
 }
 
 #[tokio::test]
-async fn a_behaviour_that_cannot_be_read_changes_nothing_and_is_named() {
+async fn a_behavior_that_cannot_be_read_changes_nothing_and_is_named() {
     let (server, task, _) = server().await;
     for (body, words) in [
         ("", "EOF"),

@@ -44,6 +44,36 @@ pub struct LearnedEnd {
     pub unlikely_after: Timestamp,
 }
 
+/// What finished jobs of its kind say about a live job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Learned {
+    /// Nothing: it has no kind, or too few jobs of the kind have finished.
+    #[default]
+    Nothing,
+    /// When it ends.
+    End(LearnedEnd),
+    /// It has run longer than all of them, since then.
+    Overran(Timestamp),
+}
+
+impl Learned {
+    /// The forecast end, if there is one.
+    pub fn end(self) -> Option<LearnedEnd> {
+        match self {
+            Self::End(end) => Some(end),
+            Self::Nothing | Self::Overran(_) => None,
+        }
+    }
+
+    /// Since when it has run longer than all jobs of its kind, if it has.
+    pub fn overran_at(self) -> Option<Timestamp> {
+        match self {
+            Self::Overran(at) => Some(at),
+            Self::Nothing | Self::End(_) => None,
+        }
+    }
+}
+
 impl LearnedDurations {
     /// Whether nothing was learned.
     pub fn is_empty(&self) -> bool {
@@ -74,33 +104,31 @@ impl LearnedDurations {
         }
     }
 
-    /// The forecast end of a job that is still running. `None` if fewer than five jobs of its kind have finished, or if
-    /// it has already run longer than all of them.
-    pub fn end_of(&self, job: &Job, now: Timestamp) -> Option<LearnedEnd> {
-        let started_at = job.started_at?;
-        let jobs = self.of_kind(job)?;
-        let so_far = now.duration_since(started_at).as_secs();
-        let mut longer: Vec<i64> = jobs.iter().map(|job| job.seconds).filter(|seconds| *seconds > so_far).collect();
-        longer.sort_unstable();
-        // The nearest rank: the smallest duration that at least this share of the jobs does not exceed.
-        let percentile = |percent: usize| {
-            let rank = (longer.len() * percent).div_ceil(100).checked_sub(1)?;
-            Some(started_at.saturating_add(SignedDuration::from_secs(longer[rank])).unwrap_or(Timestamp::MAX))
-        };
-        Some(LearnedEnd { expected: percentile(50)?, unlikely_after: percentile(90)? })
-    }
-
-    /// Since when a job has run longer than all known jobs of its kind. `None` if it has not.
-    pub fn overran_at(&self, job: &Job, now: Timestamp) -> Option<Timestamp> {
-        let longest = self.of_kind(job)?.iter().map(|job| job.seconds).max()?;
-        let at = job.started_at?.saturating_add(SignedDuration::from_secs(longest)).unwrap_or(Timestamp::MAX);
-        (at <= now).then_some(at)
+    /// What is learned about a job that is still running.
+    pub fn of(&self, job: &Job, now: Timestamp) -> Learned {
+        let Some((jobs, started_at)) = self.of_kind(job).zip(job.started_at) else { return Learned::Nothing };
+        let longest = jobs.iter().map(|job| job.seconds).max().unwrap_or_default();
+        let overran_at = started_at.saturating_add(SignedDuration::from_secs(longest)).unwrap_or(Timestamp::MAX);
+        end_of(jobs, started_at, now).map_or(Learned::Overran(overran_at), Learned::End)
     }
 
     /// The finished jobs of the same kind, if they are enough for a forecast.
     fn of_kind(&self, job: &Job) -> Option<&Vec<FinishedJob>> {
         self.0.get(job.kind.as_ref()?).filter(|jobs| jobs.len() >= JOBS_OF_A_KIND_MIN)
     }
+}
+
+/// The forecast end of a job of the kind. `None` if it has already run longer than all of `jobs`.
+fn end_of(jobs: &[FinishedJob], started_at: Timestamp, now: Timestamp) -> Option<LearnedEnd> {
+    let so_far = now.duration_since(started_at).as_secs();
+    let mut longer: Vec<i64> = jobs.iter().map(|job| job.seconds).filter(|seconds| *seconds > so_far).collect();
+    longer.sort_unstable();
+    // The nearest rank: the smallest duration that at least this share of the jobs does not exceed.
+    let percentile = |percent: usize| {
+        let rank = (longer.len() * percent).div_ceil(100).checked_sub(1)?;
+        Some(started_at.saturating_add(SignedDuration::from_secs(longer[rank])).unwrap_or(Timestamp::MAX))
+    };
+    Some(LearnedEnd { expected: percentile(50)?, unlikely_after: percentile(90)? })
 }
 
 fn finished_job<'a>(task: &TaskId, key: &JobKey, job: &'a Job) -> Option<(&'a str, FinishedJob)> {
@@ -190,7 +218,7 @@ mod tests {
     fn end(learned: &LearnedDurations, kind: &str, now: i64) -> Option<[i64; 2]> {
         let live = Job { started_at: Some(at(0)), kind: Some(kind.to_owned()), ..Job::default() };
         let minutes = |end: Timestamp| end.duration_since(at(0)).as_mins();
-        learned.end_of(&live, at(now)).map(|end| [minutes(end.expected), minutes(end.unlikely_after)])
+        learned.of(&live, at(now)).end().map(|end| [minutes(end.expected), minutes(end.unlikely_after)])
     }
 
     #[test]
@@ -211,7 +239,10 @@ mod tests {
         );
         assert_eq!(end(&learned, "encode", 50), None, "it has run longer than all of them");
         let running = Job { kind: Some("encode".to_owned()), started_at: Some(at(0)), ..Job::default() };
-        assert_eq!([49, 50, 60].map(|now| learned.overran_at(&running, at(now))), [None, Some(at(50)), Some(at(50))]);
+        assert_eq!(
+            [49, 50, 60].map(|now| learned.of(&running, at(now)).overran_at()),
+            [None, Some(at(50)), Some(at(50))]
+        );
     }
 
     #[test]

@@ -191,7 +191,7 @@ fn release_of(blocking_task: &BlockingTask, now: Timestamp, linger: SignedDurati
 fn end_of_job(job: &JobSnapshot, now: Timestamp) -> ExpectedEnd {
     let declared = job.expected_until.filter(|at| *at > now);
     let declared = declared.map(|at| ExpectedEnd { at, by_risk: Some(at), basis: ForecastBasis::Declared });
-    let learned = job.learned.map(|LearnedEnd { expected, unlikely_after }| ExpectedEnd {
+    let learned = job.learned.end().map(|LearnedEnd { expected, unlikely_after }| ExpectedEnd {
         at: expected,
         by_risk: Some(unlikely_after),
         basis: ForecastBasis::Learned,

@@ -15,7 +15,7 @@
 pub mod advance;
 pub mod delivery;
 pub mod escalation;
-mod in_time;
+pub(crate) mod in_time;
 pub mod pending;
 pub mod problem;
 pub mod scale_in;

@@ -10,6 +10,7 @@ use crate::service::diagnosis::{Assessment, Diagnosis, Remembered, diagnose};
 use crate::service::incident::Incident;
 use crate::service::incident::advance::advance;
 use crate::service::incident::delivery::{self, ClaimedNotification};
+use crate::service::incident::in_time::quiet_until;
 use crate::service::incident::problem::{idle_tasks, opens_at};
 use crate::service::incident::scale_in;
 use crate::service::pause::is_held;
@@ -62,7 +63,8 @@ pub fn reconcile_snapshot(
     let kept_until = kept_until(snapshot, &diagnosis.rollout).filter(|_| !diagnosis.blocking_tasks.is_empty());
     let ripe = record.remediation.ripe_from(&record.idle_seen, &policy.remediations);
     let pause_over = diagnosis.pause.as_ref().and_then(|pause| Some(pause.timeout()?.0));
-    let other_moments = [opens_at, kept_until, ripe, pause_over];
+    let quiet_until = if has_block_incident(record) { quiet_until(&diagnosis, snapshot.at) } else { None };
+    let other_moments = [opens_at, quiet_until, kept_until, ripe, pause_over];
     let inputs = RecheckInputs { diagnosis: &diagnosis, remediation: &record.remediation, other_moments };
     let watch = policy.has_recheck_queue.then(|| next_watch(before, snapshot.at, reason, inputs, policy));
     record.watch = watch.flatten();

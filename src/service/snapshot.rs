@@ -15,7 +15,7 @@ use crate::ecs::arn::TaskId;
 use crate::ecs::error::EcsError;
 use crate::ecs::service::{Service, ServiceArn};
 use crate::ecs::service_deployment::ServiceDeployment;
-use crate::service::durations::{LearnedDurations, LearnedEnd};
+use crate::service::durations::{Learned, LearnedDurations};
 use crate::store::error::StoreError;
 use crate::task::change::EcsProtection;
 use crate::task::job::{JobKey, Labels};
@@ -151,10 +151,8 @@ pub struct JobSnapshot {
     pub until: Timestamp,
     /// When its worker expects it to end.
     pub expected_until: Option<Timestamp>,
-    /// When it ends, judging by finished jobs of its kind.
-    pub learned: Option<LearnedEnd>,
-    /// Since when it has run longer than all known jobs of its kind. Then `learned` is `None`.
-    pub overran_at: Option<Timestamp>,
+    /// What finished jobs of its kind say about it.
+    pub learned: Learned,
     /// Short texts from its worker, shown to people.
     pub labels: Labels,
 }
@@ -162,7 +160,7 @@ pub struct JobSnapshot {
 impl JobSnapshot {
     /// The end that its worker expects, else the learned one, and the declared end at the latest.
     pub fn expected_end(&self) -> Timestamp {
-        let learned = self.learned.map(|learned| learned.expected);
+        let learned = self.learned.end().map(|learned| learned.expected);
         self.expected_until.or(learned).unwrap_or(self.until).min(self.until)
     }
 }

@@ -16,7 +16,7 @@ use taskhold::notify::message::AlertMessage;
 use taskhold::service::alert::{Alert, AlertKind, OwnAction, Transition};
 use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
 use taskhold::service::diagnosis::Diagnosis;
-use taskhold::service::durations::LearnedEnd;
+use taskhold::service::durations::{Learned, LearnedEnd};
 use taskhold::service::forecast::{Deadline, DeadlineSource, Forecast, ForecastBasis};
 use taskhold::service::refused_task::{RefusalCause, RefusedTask};
 use taskhold::service::rollout::Rollout;
@@ -29,15 +29,10 @@ use taskhold::service::task_counts::TaskCounts;
 
 fn job() -> impl Strategy<Value = JobSnapshot> {
     let learned = (when(), when()).prop_map(|(expected, unlikely_after)| LearnedEnd { expected, unlikely_after });
-    (job_key(), when(), option::of(when()), option::of(learned), labels()).prop_map(
-        |(key, until, expected_until, learned, labels)| JobSnapshot {
-            key,
-            until,
-            expected_until,
-            learned,
-            overran_at: None,
-            labels,
-        },
+    let learned =
+        prop_oneof![Just(Learned::Nothing), learned.prop_map(Learned::End), when().prop_map(Learned::Overran)];
+    (job_key(), when(), option::of(when()), learned, labels()).prop_map(
+        |(key, until, expected_until, learned, labels)| JobSnapshot { key, until, expected_until, learned, labels },
     )
 }
 

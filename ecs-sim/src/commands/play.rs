@@ -6,7 +6,7 @@ use super::output::{say, written};
 use crate::control_plane::Millis;
 use crate::play::{Process, Workers};
 use crate::region::{Region, SharedRegion};
-use crate::scenario::{self, Colour, Style, Summary, Timeline};
+use crate::scenario::{self, Color, Style, Summary, Timeline};
 use std::io::IsTerminal;
 
 pub(super) async fn play(options: &Options) -> Result<(), CliError> {
@@ -22,8 +22,8 @@ pub(super) async fn play(options: &Options) -> Result<(), CliError> {
     let region = SharedRegion::new(Region::for_scenario_from(variants, now));
     say!("{}: running {} on a simulated ECS, in simulated time", scenario.name, bootstrap.display())?;
     let mut function = Process::start(&region, bootstrap, scenario.settings()).await?;
-    let colour = if std::io::stdout().is_terminal() { Colour::Ansi } else { Colour::Never };
-    let mut timeline = Timeline::new(std::io::stdout(), Style { colour, pause: options.pause });
+    let color = if std::io::stdout().is_terminal() { Color::Ansi } else { Color::Never };
+    let mut timeline = Timeline::new(std::io::stdout(), Style { color, pause: options.pause });
     let summary = match &options.worker {
         None => scenario::run(&scenario, region, &mut function, &mut timeline).await,
         Some(taskhold_run) => {

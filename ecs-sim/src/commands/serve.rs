@@ -7,7 +7,7 @@ use crate::control_plane::{ServiceSpec, Setup};
 use crate::http::{Backend, Server, ServerOptions, ServiceAnswer, ServiceCall, wall_clock};
 use crate::play::Process;
 use crate::region::{CLUSTER, JOB_QUEUE, Region, SharedRegion};
-use crate::scenario::{Colour, Style, Timeline, live};
+use crate::scenario::{Color, Style, Timeline, live};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,8 +68,8 @@ async fn serve_with_function(
     let mut function = Process::behind(server, &region, bootstrap, std::iter::empty()).await?;
     greeting.say(&endpoint)?;
     text(OF_THE_FUNCTION)?;
-    let colour = if std::io::stdout().is_terminal() { Colour::Ansi } else { Colour::Never };
-    let mut timeline = Timeline::new(std::io::stdout(), Style { colour, ..Style::default() });
+    let color = if std::io::stdout().is_terminal() { Color::Ansi } else { Color::Never };
+    let mut timeline = Timeline::new(std::io::stdout(), Style { color, ..Style::default() });
     let ended = tokio::select! {
         Err(problem) = live(region, &mut function, &mut timeline) => Err(CliError::Broken(problem)),
         interrupted = tokio::signal::ctrl_c() => interrupted.map_err(CliError::Serve),

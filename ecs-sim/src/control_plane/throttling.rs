@@ -9,7 +9,7 @@ pub enum Throttling {
     /// As documented.
     #[default]
     On,
-    /// Never, for tests of other behaviour.
+    /// Never, for tests of other behavior.
     Off,
 }
 

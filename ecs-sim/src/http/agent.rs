@@ -1,6 +1,7 @@
 //! The endpoints that ECS offers inside a container, with injected faults: the task's metadata and its protection
 //! (aws-facts "ECS: the protection API"). The id in the path is that of the task.
 
+use serde::Deserialize;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,7 +36,8 @@ pub enum AgentFault {
 }
 
 /// How errors are worded, which differs between versions of the agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum AgentErrorShape {
     /// An object with `error`.
     #[default]

@@ -16,7 +16,7 @@ pub(super) const PATH: &str = "/ecs-sim/agent";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AgentBehaviour {
+struct AgentBehavior {
     /// One fault for each of the next requests about protection.
     #[serde(default)]
     next: Vec<FaultToSet>,
@@ -26,7 +26,7 @@ struct AgentBehaviour {
     metadata: Option<FaultToSet>,
     /// The format of the bodies of errors.
     #[serde(default)]
-    errors: ErrorWording,
+    errors: AgentErrorShape,
 }
 
 #[derive(Deserialize)]
@@ -53,14 +53,6 @@ enum LostPart {
     Answer,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum ErrorWording {
-    #[default]
-    Object,
-    Text,
-}
-
 impl From<FaultToSet> for AgentFault {
     fn from(fault: FaultToSet) -> Self {
         match fault {
@@ -73,10 +65,10 @@ impl From<FaultToSet> for AgentFault {
     }
 }
 
-impl AgentBehaviour {
+impl AgentBehavior {
     fn read(body: &[u8]) -> Result<Self, String> {
-        let behaviour: Self = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let faults = behaviour.next.iter().chain(&behaviour.always).chain(&behaviour.metadata);
+        let behavior: Self = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let faults = behavior.next.iter().chain(&behavior.always).chain(&behavior.metadata);
         for fault in faults {
             if let FaultToSet::Answers(CannedAnswer { status, .. }) = fault
                 && !(200..600).contains(status)
@@ -84,17 +76,14 @@ impl AgentBehaviour {
                 return Err(format!("`status` is {status}; write one from 200 to 599"));
             }
         }
-        Ok(behaviour)
+        Ok(behavior)
     }
 
     fn apply(self, agent: &mut AgentState) {
         agent.faults = self.next.into_iter().map(AgentFault::from).collect();
         agent.lasting_fault = self.always.map(AgentFault::from);
         agent.metadata_fault = self.metadata.map(AgentFault::from);
-        agent.error_shape = match self.errors {
-            ErrorWording::Object => AgentErrorShape::Object,
-            ErrorWording::Text => AgentErrorShape::Text,
-        };
+        agent.error_shape = self.errors;
     }
 }
 
@@ -107,9 +96,9 @@ pub(super) fn respond(shared: &ServerState, method: &Method, body: &[u8]) -> Htt
     if method != Method::PUT {
         return problem(405, "only PUT is supported");
     }
-    match AgentBehaviour::read(body) {
-        Ok(behaviour) => {
-            behaviour.apply(&mut shared.agent.lock());
+    match AgentBehavior::read(body) {
+        Ok(behavior) => {
+            behavior.apply(&mut shared.agent.lock());
             finish(Response::builder().status(204), String::new())
         }
         Err(words) => problem(400, &words),

@@ -58,15 +58,15 @@ impl Observer for Silent {
 /// The style of a timeline.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
-    /// Whether the terminal shows colours.
-    pub colour: Colour,
+    /// Whether the terminal shows colors.
+    pub color: Color,
     /// The pause before each line of the scenario, so that a person can read along.
     pub pause: Duration,
 }
 
-/// Whether to use colours.
+/// Whether to use colors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Colour {
+pub enum Color {
     /// Plain text.
     #[default]
     Never,
@@ -115,9 +115,9 @@ impl<W: Write> Timeline<W> {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        match self.style.colour {
-            Colour::Never => text.to_owned(),
-            Colour::Ansi => format!("\x1b[{code}m{text}\x1b[0m"),
+        match self.style.color {
+            Color::Never => text.to_owned(),
+            Color::Ansi => format!("\x1b[{code}m{text}\x1b[0m"),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::ecs::deployment::{DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
 use crate::ecs::service_deployment::{HookAction, HookStatus, LifecycleHook, LifecycleStage, ServiceDeploymentStatus};
+use crate::service::durations::Learned;
 use crate::service::snapshot::fixture;
 use crate::service::snapshot::{Gap, JobSnapshot, TaskSnapshot};
 use crate::store::error::StoreError;
@@ -168,14 +169,8 @@ fn deploying(task: TaskSnapshot) -> ServiceSnapshot {
 /// An old task whose job may take until this minute, and which is protected as long if it is at all.
 fn task(until: i64, is_protected: fn(Timestamp) -> Option<Timestamp>) -> TaskSnapshot {
     let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
-    let job = JobSnapshot {
-        key,
-        until: at(until),
-        expected_until: None,
-        learned: None,
-        overran_at: None,
-        labels: Labels::new(),
-    };
+    let job =
+        JobSnapshot { key, until: at(until), expected_until: None, learned: Learned::Nothing, labels: Labels::new() };
     TaskSnapshot {
         id: format!("{:032x}", 1).parse().unwrap(),
         deployment: Some(OLD.to_owned()),

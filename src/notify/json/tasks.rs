@@ -125,14 +125,14 @@ fn task_report(cluster: &Arc<ClusterArn>, view: &TaskView<'_>, detail: Detail) -
 }
 
 fn job_report(job: &JobSnapshot, detail: Detail) -> Value {
-    let JobSnapshot { key, until, expected_until, learned, overran_at: _, labels } = job;
+    let JobSnapshot { key, until, expected_until, learned, labels } = job;
     let shown: BTreeMap<&String, &String> = labels.iter().take(detail.labels_max).collect();
     present(json!({
         "jobId": key.job_id,
         "attempt": key.attempt,
         "until": WholeSeconds::from(*until),
         "expectedUntil": expected_until.map(WholeSeconds::from),
-        "learnedUntil": learned.map(|learned| WholeSeconds::from(learned.expected)),
+        "learnedUntil": learned.end().map(|learned| WholeSeconds::from(learned.expected)),
         "labels": (!shown.is_empty()).then_some(shown),
         "labelsOmitted": omitted(labels.len(), detail.labels_max),
     }))

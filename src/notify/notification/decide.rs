@@ -2,7 +2,7 @@
 
 use crate::notify::notification::deadline::{Likelihood, missed, missing};
 use crate::notify::notification::first_lines::FirstLines;
-use crate::notify::notification::outlook::{Outlook, consequence, deployment_ends, ends, outlook};
+use crate::notify::notification::outlook::{Outlook, consequence, deployment_ends, ends, outlook, overrunning};
 use crate::notify::notification::refused;
 use crate::notify::notification::suggested_action::{instruction, shown};
 use crate::notify::wording::{clock, count, time_from};
@@ -23,7 +23,7 @@ pub(crate) fn of_service(alert: &Alert) -> FirstLines {
 pub(crate) fn of_interruption(interruption: &Interruption) -> FirstLines {
     let unless = "unless your own queue redelivers them or a consumer of taskhold's queue for interrupted jobs \
                   restarts them.";
-    let check = "check which jobs one of these queues restarts.";
+    let check = "find out which of the jobs are restarted in one of these ways.";
     match interruption.stage {
         StopStage::Stopped => FirstLines {
             until: "the jobs are restarted. The task has stopped.".to_owned(),
@@ -160,9 +160,10 @@ fn first(alert: &Alert) -> String {
     {
         return format!("{} No job needs the protection.", instruction(release, alert));
     }
-    let act = actions.iter().find(|action| helps(action));
+    let outlook = outlook(alert);
+    let act = actions.iter().find(|action| helps(action, outlook));
     let act_or = |other: &str| act.map_or_else(|| other.to_owned(), |action| instruction(action, alert));
-    match (alert.kind, outlook(alert)) {
+    match (alert.kind, outlook) {
         (AlertKind::DeploymentBlocked | AlertKind::DeploymentAtRisk, outlook) => of_rollout(alert, outlook, act_or),
         (AlertKind::ScaleInBlocked, _) => match diagnosis.blocking_tasks.iter().any(is_foreign) {
             true => ASK_THE_OWNER.to_owned(),
@@ -171,7 +172,13 @@ fn first(alert: &Alert) -> String {
         },
         (AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring, _) => match refused::by_ecs(alert) {
             0 => "let jobs of these tasks finish, or send new jobs to other tasks.".to_owned(),
-            _ => act_or("tell the owner of the jobs. taskhold retries automatically."),
+            _ => {
+                let owner = "tell the owner of the jobs that they run unprotected. taskhold retries automatically.";
+                match actions.iter().find(|action| matches!(action, SuggestedAction::RaiseDesiredCount { .. })) {
+                    Some(_) if !diagnosis.blocking_tasks.is_empty() => owner.to_owned(),
+                    _ => act_or(owner),
+                }
+            }
         },
         (AlertKind::TooManyDeployments, _) => "pause the pipeline that deploys this service.".to_owned(),
         (AlertKind::OrphanedProtection, _) => "release the tasks that the status command lists as idle.".to_owned(),
@@ -187,11 +194,14 @@ fn is_foreign(task: &BlockingTask) -> bool {
 }
 
 /// Whether an action helps now and interrupts no job.
-fn helps(action: &SuggestedAction) -> bool {
-    !matches!(
-        action,
-        SuggestedAction::Wait { .. } | SuggestedAction::DeferCleanUp { .. } | SuggestedAction::ReleaseByForce { .. }
-    )
+fn helps(action: &SuggestedAction, outlook: Outlook) -> bool {
+    match action {
+        SuggestedAction::Wait { .. }
+        | SuggestedAction::DeferCleanUp { .. }
+        | SuggestedAction::ReleaseByForce { .. } => false,
+        SuggestedAction::ExtendDeadline { .. } => outlook != Outlook::Passed,
+        _ => true,
+    }
 }
 
 fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) -> String {
@@ -218,6 +228,9 @@ fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) 
             "ask the owner of the worker to stop the old tasks from taking new jobs.".to_owned()
         }
         Outlook::Late { .. } if alert.diagnosis.blocking_tasks.iter().all(is_foreign) => ASK_THE_OWNER.to_owned(),
+        Outlook::Late { .. } | Outlook::Open | Outlook::InTime { .. } if overrunning(alert) > 0 => {
+            check_progress(overrunning(alert))
+        }
         Outlook::Late { .. } if forecast.basis == ForecastBasis::Maximum => {
             "find out when the jobs end: their workers report no expected end.".to_owned()
         }
@@ -225,20 +238,19 @@ fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) 
             let act = act_or(&deadline.map_or_else(String::new, |deadline| choice(alert, deadline)));
             format!("check again at {check_again}. If the jobs still run then, {act}")
         }
-        Outlook::Open | Outlook::InTime { .. } if overrunning(alert) > 0 => check_progress(overrunning(alert)),
         Outlook::Open | Outlook::InTime { .. } => "nothing. The block ends by itself.".to_owned(),
     }
 }
 
-/// How many jobs of the blocking tasks have run longer than expected.
-fn overrunning(alert: &Alert) -> usize {
-    let jobs = alert.diagnosis.blocking_tasks.iter().flat_map(BlockingTask::jobs);
-    jobs.filter(|job| job.expected_until.or(job.overran_at).is_some_and(|expected| expected <= alert.at)).count()
-}
-
 fn check_progress(jobs: usize) -> String {
-    let has = if jobs == 1 { "has" } else { "have" };
-    format!("check whether the jobs make progress: {} {has} run past the expected end.", count(jobs, "job"))
+    match jobs {
+        1 => "ask the owner of the worker whether its job still makes progress: it has run past its expected end."
+            .to_owned(),
+        many => format!(
+            "ask the owner of the worker whether {many} jobs still make progress: they have run past their expected \
+             ends."
+        ),
+    }
 }
 
 /// The choice between the deadline and the jobs, if no action saves both.

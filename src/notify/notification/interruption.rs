@@ -11,6 +11,7 @@ use crate::notify::notification::{
 };
 use crate::notify::wording::{count, time, time_from};
 use crate::service::alert::{AlertKind, Transition};
+use crate::service::durations::Learned;
 use crate::service::forecast::longest_first;
 use crate::service::snapshot::JobSnapshot;
 use crate::service::suggested_action::command::shell_quoted;
@@ -66,8 +67,7 @@ pub(crate) fn jobs(interruption: &Interruption) -> Vec<JobSnapshot> {
         key: job.key.clone(),
         until: job.until,
         expected_until: None,
-        learned: None,
-        overran_at: None,
+        learned: Learned::Nothing,
         labels: job.labels.clone(),
     };
     let jobs: Vec<JobSnapshot> = interruption.jobs.iter().map(job).collect();

@@ -4,7 +4,9 @@ use crate::notify::notification::deadline::{Likelihood, after, at_the_deadline, 
 use crate::notify::notification::rollout::{rollout, whole_minutes};
 use crate::notify::wording::{clock, span, time_from};
 use crate::service::alert::{Alert, AlertKind};
+use crate::service::blocking_task::BlockingTask;
 use crate::service::forecast::{Deadline, ForecastBasis};
+use crate::service::snapshot::JobSnapshot;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -72,7 +74,11 @@ pub(crate) fn ends(alert: &Alert) -> String {
         (ForecastBasis::Maximum, _) => {
             let of_another =
                 if ends_by_another_task(alert) { ", when another protected task can stop instead" } else { "" };
-            let reported = if has_jobs(alert) { " The workers reported no expected end." } else { "" };
+            let reported = match (has_jobs(alert), overrunning(alert)) {
+                (false, _) => "",
+                (true, 0) => " The workers reported no expected end.",
+                (true, _) => " The expected end has passed.",
+            };
             format!("{by_expiry} at the latest{of_another}.{reported}")
         }
         _ if by_jobs == by_expiry => format!("{by_expiry} at the latest, when the last protection ends."),
@@ -90,6 +96,13 @@ fn ends_by_another_task(alert: &Alert) -> bool {
     let Some(forecast) = alert.diagnosis.forecast else { return false };
     let is_listed = alert.diagnosis.blocking_tasks.iter().any(|task| task.protected_until == forecast.by_expiry);
     alert.kind == AlertKind::ScaleInBlocked && forecast.by_expiry > alert.at && !is_listed
+}
+
+/// How many jobs of the blocking tasks have run longer than expected.
+pub(crate) fn overrunning(alert: &Alert) -> usize {
+    let jobs = alert.diagnosis.blocking_tasks.iter().flat_map(BlockingTask::jobs);
+    let expected = |job: &JobSnapshot| job.expected_until.or(job.learned.overran_at());
+    jobs.filter(|job| expected(job).is_some_and(|expected| expected <= alert.at)).count()
 }
 
 /// Whether a blocking task has jobs.

@@ -4,7 +4,7 @@ use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet};
 use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceEvent;
-use crate::service::durations::LearnedEnd;
+use crate::service::durations::{Learned, LearnedEnd};
 use crate::service::forecast::{self, DeadlineSource, ForecastBasis};
 use crate::service::preflight::{PreflightVerdict, preflight};
 use crate::service::rollout as replaced;
@@ -78,8 +78,7 @@ fn protected(number: usize, deployment: &str, until: i64) -> TaskSnapshot {
         key: JobKey { job_id: format!("j-{number}"), attempt: 1 },
         until: at(until),
         expected_until: None,
-        learned: None,
-        overran_at: None,
+        learned: Learned::Nothing,
         labels: BTreeMap::new(),
     };
     TaskSnapshot { protected_until: Some(at(until)), jobs: Jobs::Known(vec![job]), ..task(number, deployment) }
@@ -262,7 +261,7 @@ fn a_forecast_is_based_on_the_declared_end_else_on_the_learned_one_else_on_the_m
     let forecast = |expected: Option<i64>, learned: Option<LearnedEnd>| {
         let mut task = protected(1, OLD, 100);
         let Jobs::Known(jobs) = &mut task.jobs else { panic!("it has a job") };
-        (jobs[0].expected_until, jobs[0].learned) = (expected.map(at), learned);
+        (jobs[0].expected_until, jobs[0].learned) = (expected.map(at), learned.map_or(Learned::Nothing, Learned::End));
         let forecast = judge(&deploying(vec![task, protected(2, OLD, 70)])).forecast.unwrap();
         (forecast.basis, forecast.by_jobs, forecast.by_risk)
     };
@@ -632,8 +631,7 @@ fn the_job_that_is_expected_to_last_longest_comes_first() {
         key: JobKey { job_id: id.to_owned(), attempt: 1 },
         until: at(until),
         expected_until: expected.map(at),
-        learned: None,
-        overran_at: None,
+        learned: Learned::Nothing,
         labels: BTreeMap::new(),
     };
     let jobs = [job("soon", 120, Some(70)), job("late", 90, None), job("next", 80, None)];

@@ -6,6 +6,7 @@
 
 use crate::service::blocking_task::{BlockingTask, ProtectedFor};
 use crate::service::diagnosis::Diagnosis;
+use crate::service::durations::Learned;
 use crate::service::snapshot::JobSnapshot;
 use jiff::{SignedDuration, Timestamp};
 
@@ -38,13 +39,23 @@ pub(crate) fn blocked_opens_at(diagnosis: &Diagnosis, soonest: Timestamp) -> Tim
     end_in_time(diagnosis, soonest).map_or(soonest, |end| end.at.max(soonest))
 }
 
-/// Until when an open incident about the block is quiet: until the estimated end of its jobs.
+/// Until when an open incident about the block is quiet: until the estimated end of its jobs, or until shortly before the
+/// deadline if that is earlier. `None` if the jobs probably end after the deadline.
 pub(crate) fn quiet_until(diagnosis: &Diagnosis, now: Timestamp) -> Option<Timestamp> {
-    end_in_time(diagnosis, now).filter(|end| end.basis == Basis::Estimate).map(|end| end.at)
+    let end = end_of_block(diagnosis, now).filter(|end| end.basis == Basis::Estimate)?;
+    let Some(deadline) = diagnosis.deadline else { return Some(end.at) };
+    (end.at < deadline.at).then(|| end.at.min(latest(end.basis, now, Some(deadline.at))))
 }
 
 /// When all jobs of the blocking tasks have probably ended, if a report at `soonest` may wait for it.
 fn end_in_time(diagnosis: &Diagnosis, soonest: Timestamp) -> Option<LikelyEnd> {
+    let end = end_of_block(diagnosis, soonest)?;
+    let latest = latest(end.basis, soonest, diagnosis.deadline.map(|deadline| deadline.at));
+    (end.at <= latest).then_some(end)
+}
+
+/// When all jobs of the blocking tasks have probably ended. An estimate is none if their workers take new jobs.
+fn end_of_block(diagnosis: &Diagnosis, soonest: Timestamp) -> Option<LikelyEnd> {
     let of_task = |task: &BlockingTask| match &task.protected_for {
         ProtectedFor::Jobs(jobs) => likely_end(jobs, soonest),
         ProtectedFor::NoJob | ProtectedFor::Foreign | ProtectedFor::Unknown => None,
@@ -52,9 +63,7 @@ fn end_in_time(diagnosis: &Diagnosis, soonest: Timestamp) -> Option<LikelyEnd> {
     let ends: Option<Vec<LikelyEnd>> = diagnosis.blocking_tasks.iter().map(of_task).collect();
     let end = ends?.into_iter().max()?;
     let ends_for_good = diagnosis.forecast.as_ref().is_none_or(|forecast| !forecast.is_open_ended());
-    let end = LikelyEnd { basis: if ends_for_good { end.basis } else { Basis::Maximum }, ..end };
-    let latest = latest(end.basis, soonest, diagnosis.deadline.map(|deadline| deadline.at));
-    (end.at <= latest).then_some(end)
+    Some(LikelyEnd { basis: if ends_for_good { end.basis } else { Basis::Maximum }, ..end })
 }
 
 /// How long the alert may wait for the jobs.
@@ -71,9 +80,13 @@ fn latest(basis: Basis, soonest: Timestamp, deadline: Option<Timestamp>) -> Time
 fn likely_end(jobs: &[JobSnapshot], soonest: Timestamp) -> Option<LikelyEnd> {
     let of_job = |job: &JobSnapshot| {
         let overrun = |end: Timestamp| end.checked_add(OVERRUN).ok();
-        let learned = job.learned.map(|learned| learned.unlikely_after);
-        let estimate = job.expected_until.and_then(overrun).or(learned).or(job.overran_at.and_then(overrun));
-        match estimate.filter(|end| *end > soonest) {
+        let learned = match job.learned {
+            Learned::End(end) => Some(end.unlikely_after),
+            Learned::Overran(at) => overrun(at),
+            Learned::Nothing => None,
+        };
+        let current = |end: Option<Timestamp>| end.filter(|end| *end > soonest);
+        match current(job.expected_until.and_then(overrun)).or(current(learned)) {
             Some(end) => LikelyEnd { at: end.min(job.until), basis: Basis::Estimate },
             None => LikelyEnd { at: job.until, basis: Basis::Maximum },
         }
@@ -104,8 +117,7 @@ mod tests {
             key: JobKey { job_id: "j".to_owned(), attempt: 1 },
             until: minute(12),
             expected_until: expected.map(minute),
-            learned: None,
-            overran_at: overran.map(minute),
+            learned: overran.map(minute).map_or(Learned::Nothing, Learned::Overran),
             labels: Labels::default(),
         };
         for (expected, overran, end, basis) in [

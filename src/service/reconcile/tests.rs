@@ -7,6 +7,7 @@ mod pauses;
 use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
+use crate::service::durations::Learned;
 use crate::service::forecast::DiagnosisPolicy;
 use crate::service::incident::scope::IncidentScope;
 use crate::service::incident::{AlertPolicy, Incident, IncidentState};
@@ -287,8 +288,7 @@ fn refused_task(number: usize) -> TaskSnapshot {
         key: crate::task::job::JobKey { job_id: format!("j-{number}"), attempt: 1 },
         until: at(7200),
         expected_until: None,
-        learned: None,
-        overran_at: None,
+        learned: Learned::Nothing,
         labels: std::collections::BTreeMap::new(),
     };
     TaskSnapshot { refused_since: Some(at(0)), jobs: Jobs::Known(vec![job]), ..task(number, NEW, None) }

@@ -4,6 +4,7 @@ use super::*;
 use crate::ecs::deployment::{DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
 use crate::service::diagnosis::{Assessment, Remembered, diagnose};
+use crate::service::durations::Learned;
 use crate::service::forecast::DiagnosisPolicy;
 use crate::service::remediation::decide::decide_remediation;
 use crate::service::snapshot::fixture;
@@ -33,7 +34,7 @@ fn id(number: usize) -> TaskId {
 
 fn job() -> JobSnapshot {
     let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
-    JobSnapshot { key, until: at(600), expected_until: None, learned: None, overran_at: None, labels: BTreeMap::new() }
+    JobSnapshot { key, until: at(600), expected_until: None, learned: Learned::Nothing, labels: BTreeMap::new() }
 }
 
 fn task(number: usize, deployment: &str, jobs: Jobs) -> TaskSnapshot {

@@ -6,7 +6,7 @@ use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
 use crate::ecs::task::TaskDescription;
 use crate::ecs::{ServiceReads, TASKS_PER_READ_MAX};
-use crate::service::durations::LearnedDurations;
+use crate::service::durations::{Learned, LearnedDurations};
 use crate::service::record::ServiceRecord;
 use crate::service::rollout::{self, ReplacedTasks, Rollout};
 use crate::service::snapshot::managed::{Managed, is_managed};
@@ -204,8 +204,7 @@ fn rejected_jobs(record: &TaskRecord, now: Timestamp) -> Option<RejectedJobs> {
         key: job.key.clone(),
         until: job.until,
         expected_until: None,
-        learned: None,
-        overran_at: None,
+        learned: Learned::Nothing,
         labels: Labels::new(),
     };
     let jobs: Vec<JobSnapshot> = record.rejected_jobs(now).map(job).collect();
@@ -239,8 +238,7 @@ pub(crate) fn jobs(record: &TaskRecord, now: Timestamp, managed: Managed, durati
             key: key.clone(),
             until,
             expected_until: expected.map(|expected| expected.value),
-            learned: job.and_then(|job| durations.end_of(job, now)),
-            overran_at: job.and_then(|job| durations.overran_at(job, now)),
+            learned: job.map(|job| durations.of(job, now)).unwrap_or_default(),
             labels: labels.map(|labels| labels.value.clone()).unwrap_or_default(),
         }
     };

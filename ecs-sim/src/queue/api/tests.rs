@@ -133,7 +133,7 @@ fn errors_have_the_codes_of_sqs() {
     assert_eq!(client.code("SendMessage", json!({ "QueueUrl": URL, "MessageBody": 1 })), "SerializationException");
     let eleven = json!({ "QueueUrl": URL, "MaxNumberOfMessages": 11 });
     assert_eq!(client.code("ReceiveMessage", eleven), "InvalidParameterValue");
-    let unknown = json!({ "QueueUrl": URL, "AttributeNames": ["Colour"] });
+    let unknown = json!({ "QueueUrl": URL, "AttributeNames": ["Color"] });
     assert_eq!(client.code("GetQueueAttributes", unknown), "InvalidAttributeName");
     assert_eq!(client.code("TagQueue", json!({})), "UnknownOperationException");
 }
