@@ -2,7 +2,9 @@
 
 use crate::notify::notification::deadline::{Likelihood, missed, missing};
 use crate::notify::notification::first_lines::FirstLines;
-use crate::notify::notification::outlook::{Outlook, consequence, deployment_ends, ends, outlook};
+use crate::notify::notification::outlook::{
+    Outlook, consequence, deployment_ends, ends, outlook, overran, overrunning,
+};
 use crate::notify::notification::refused;
 use crate::notify::notification::suggested_action::{instruction, shown};
 use crate::notify::wording::{clock, count, time_from};
@@ -218,27 +220,21 @@ fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) 
             "ask the owner of the worker to stop the old tasks from taking new jobs.".to_owned()
         }
         Outlook::Late { .. } if alert.diagnosis.blocking_tasks.iter().all(is_foreign) => ASK_THE_OWNER.to_owned(),
-        Outlook::Late { .. } if forecast.basis == ForecastBasis::Maximum => {
-            "find out when the jobs end: their workers report no expected end.".to_owned()
-        }
+        Outlook::Late { .. } if forecast.basis == ForecastBasis::Maximum => match overrunning(alert) {
+            0 => "find out when the jobs end: their workers report no expected end.".to_owned(),
+            _ => check_progress(alert),
+        },
         Outlook::Late { .. } | Outlook::InTime { late_at_the_latest: Some(_), .. } => {
             let act = act_or(&deadline.map_or_else(String::new, |deadline| choice(alert, deadline)));
             format!("check again at {check_again}. If the jobs still run then, {act}")
         }
-        Outlook::Open | Outlook::InTime { .. } if overrunning(alert) > 0 => check_progress(overrunning(alert)),
+        Outlook::Open | Outlook::InTime { .. } if overrunning(alert) > 0 => check_progress(alert),
         Outlook::Open | Outlook::InTime { .. } => "nothing. The block ends by itself.".to_owned(),
     }
 }
 
-/// How many jobs of the blocking tasks have run longer than expected.
-fn overrunning(alert: &Alert) -> usize {
-    let jobs = alert.diagnosis.blocking_tasks.iter().flat_map(BlockingTask::jobs);
-    jobs.filter(|job| job.expected_until.or(job.overran_at).is_some_and(|expected| expected <= alert.at)).count()
-}
-
-fn check_progress(jobs: usize) -> String {
-    let has = if jobs == 1 { "has" } else { "have" };
-    format!("check whether the jobs make progress: {} {has} run past the expected end.", count(jobs, "job"))
+fn check_progress(alert: &Alert) -> String {
+    format!("check whether the jobs make progress: {}.", overran(overrunning(alert)))
 }
 
 /// The choice between the deadline and the jobs, if no action saves both.

@@ -2,8 +2,9 @@
 
 use crate::notify::notification::deadline::{Likelihood, after, at_the_deadline, passed};
 use crate::notify::notification::rollout::{rollout, whole_minutes};
-use crate::notify::wording::{clock, span, time_from};
+use crate::notify::wording::{clock, count, span, time_from};
 use crate::service::alert::{Alert, AlertKind};
+use crate::service::blocking_task::BlockingTask;
 use crate::service::forecast::{Deadline, ForecastBasis};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -72,7 +73,11 @@ pub(crate) fn ends(alert: &Alert) -> String {
         (ForecastBasis::Maximum, _) => {
             let of_another =
                 if ends_by_another_task(alert) { ", when another protected task can stop instead" } else { "" };
-            let reported = if has_jobs(alert) { " The workers reported no expected end." } else { "" };
+            let reported = match overrunning(alert) {
+                0 if has_jobs(alert) => " The workers reported no expected end.".to_owned(),
+                0 => String::new(),
+                jobs => format!(" {}.", overran(jobs)),
+            };
             format!("{by_expiry} at the latest{of_another}.{reported}")
         }
         _ if by_jobs == by_expiry => format!("{by_expiry} at the latest, when the last protection ends."),
@@ -95,6 +100,18 @@ fn ends_by_another_task(alert: &Alert) -> bool {
 /// Whether a blocking task has jobs.
 fn has_jobs(alert: &Alert) -> bool {
     alert.diagnosis.blocking_tasks.iter().any(|task| !task.jobs().is_empty())
+}
+
+/// How many jobs of the blocking tasks have run longer than expected.
+pub(crate) fn overrunning(alert: &Alert) -> usize {
+    let jobs = alert.diagnosis.blocking_tasks.iter().flat_map(BlockingTask::jobs);
+    jobs.filter(|job| job.expected_until.or(job.overran_at).is_some_and(|expected| expected <= alert.at)).count()
+}
+
+/// That jobs have run longer than expected: `2 jobs have run past the expected end`.
+pub(crate) fn overran(jobs: usize) -> String {
+    let has = if jobs == 1 { "has" } else { "have" };
+    format!("{} {has} run past the expected end", count(jobs, "job"))
 }
 
 /// When each deployment with blocking tasks ends at the latest, in order: ECS ends it when its last task stops.
