@@ -184,7 +184,7 @@ sim: ## prove: run the whole function with random faults and check its promises:
 soak: ## prove: simulate 30 days of 500 services and 5,000 tasks with faults; nothing may stay open or grow (minutes): make soak SEED=1
 	SOAK_SEED=$(SEED) $(CARGO) test --quiet --profile soak --no-default-features -p taskhold-tests -- --ignored --nocapture soak::
 
-quarter: ## prove: simulate a quarter of fifty busy services, and count the notifications a week, those that are over when read, and those that are missing (minutes)
+quarter: ## prove: simulate a quarter of fifty busy services, and count the notifications a week, those that are over when read or ask for nothing, and those that are missing (minutes)
 	$(CARGO) test --quiet --profile soak --no-default-features -p taskhold-tests -- --ignored --nocapture quarter::
 
 serve: ## use: run the real function behind a simulated queue, ECS and schedule on loopback, for the AWS CLI, SDKs and workers: make serve PORT=4566

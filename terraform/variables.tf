@@ -65,7 +65,7 @@ variable "sweep_minutes" {
 }
 
 variable "blocked_after_minutes" {
-  description = "Minutes that protected tasks may block a deployment before the function sends an alert."
+  description = "Minutes that protected tasks may block a deployment before the function sends an alert. It waits longer while their jobs are expected to end in time."
   type        = number
   default     = 5
 

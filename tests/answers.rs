@@ -49,7 +49,7 @@ use taskhold::task::record::TaskRecord;
 const DOCUMENTED: &str = "
     service transcode desired 2 tag aws:cloudformation:stack-name=video
     send {\"version\": 1, \"type\": \"job.started\", \"jobId\": \"episode-0417\", \"taskArn\": \"$a\", \
-        \"maxDurationMinutes\": 240, \"expectedDurationMinutes\": 150, \"labels\": {\"title\": \"Episode 417\"}}
+        \"maxDurationMinutes\": 240, \"expectedDurationMinutes\": 190, \"labels\": {\"title\": \"Episode 417\"}}
     advance 20m
     deploy transcode
     advance 10m

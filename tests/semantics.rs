@@ -568,6 +568,19 @@ fn a_blocked_service_raises_one_alert_and_one_more_when_it_is_over() {
          expect alert deployment-blocked resolved web
          advance 5h",
     );
+    // It waits for jobs that are expected to end in time.
+    holds(
+        "sweep every 2m
+         job j-1 starts on a for 120m expected 20m
+         deploy web
+         advance 24m
+         expect no alert
+         advance 2m
+         expect alert deployment-blocked opened web
+         job j-1 finishes
+         advance 10m
+         expect alert deployment-blocked resolved web",
+    );
 }
 
 #[test]

@@ -6,8 +6,8 @@
 //!
 //! `make test` runs each scenario under its default variant and one other. The other variants take turns from scenario to
 //! scenario; they differ from the default in one switch or in all. CI runs each scenario under all of these
-//! (`make suggestions`), and the nightly run under every variant (`ecs_sim::scenario::Extent`). A scenario in which an alert suggests a higher desired count also runs with
-//! `refusal=blocked`, where that may not help.
+//! (`make suggestions`), and the nightly run under every variant (`ecs_sim::scenario::Extent`). A scenario in which an
+//! alert suggests a higher desired count also runs with `refusal=blocked`, where that may not help.
 
 mod command;
 mod promise;
@@ -128,6 +128,8 @@ struct CarriedOut {
     /// The number of actions by kind.
     done: BTreeMap<String, usize>,
     scenarios: BTreeSet<String>,
+    /// The number of scenarios, each under each of its variants.
+    played: usize,
     failures: BTreeSet<String>,
     shapes: BTreeSet<String>,
     /// The number of raises of the desired count where ECS refuses while any protected task blocks.
@@ -138,6 +140,7 @@ impl CarriedOut {
     fn and(mut self, other: Self) -> Self {
         other.done.into_iter().for_each(|(kind, count)| *self.done.entry(kind).or_default() += count);
         self.scenarios.extend(other.scenarios);
+        self.played += other.played;
         self.failures.extend(other.failures);
         self.shapes.extend(other.shapes);
         self.raises_while_blocked += other.raises_while_blocked;
@@ -164,6 +167,7 @@ impl CarriedOut {
                 let blocked = Variants { refusal: RefusalRule::Blocked, ..variants };
                 all.extend(scenario.variants().contains(&blocked).then_some(blocked));
             }
+            self.played += usize::from(!suggestions.is_empty());
             for Suggestion { number, alert, action } in &suggestions {
                 let promise = Promise { alert, action, variants };
                 let followed = at_alert(scenario, variants, *number, async |moment, region| {
@@ -233,12 +237,13 @@ fn carry_out_all(variants_of: impl Fn(usize, &Scenario) -> Vec<Variants> + Sync)
         let threads = [(); 2].map(|()| scope.spawn(part));
         threads.map(|thread| thread.join().unwrap())
     });
-    let CarriedOut { done, scenarios, failures, shapes, raises_while_blocked } =
+    let CarriedOut { done, scenarios, played, failures, shapes, raises_while_blocked } =
         parts.into_iter().fold(CarriedOut::default(), CarriedOut::and);
     let runs: usize = done.values().sum();
     let sample = std::fs::read_to_string(path("tests/suggestions/commands.txt")).unwrap();
     let listed: BTreeSet<String> = sample.lines().map(shape).collect();
-    println!("{} scenarios, {runs} suggested actions carried out: {done:?}", scenarios.len());
+    let with_variants = format!("{} scenarios, {played} with their variants", scenarios.len());
+    println!("{with_variants}: {runs} suggested actions carried out: {done:?}");
     let kinds: Vec<&str> = done.keys().map(String::as_str).collect();
     assert_eq!(kinds, KINDS, "the actions that were carried out");
     let first: Vec<&str> = failures.iter().map(String::as_str).take(60).collect();

@@ -174,7 +174,7 @@ pub const BLOCKED_AFTER_MINUTES: Setting = Setting {
     name: "TASKHOLD_BLOCKED_AFTER_MINUTES",
     values: Values::Number { min: 0, max: 1440 },
     default: "5",
-    meaning: "Time for which protected tasks block a deployment before the alert",
+    meaning: "Time for which protected tasks block a deployment before the alert. The alert waits longer while their jobs are expected to end in time",
 };
 /// `TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES`.
 pub const SCALE_IN_BLOCKED_AFTER_MINUTES: Setting = Setting {

@@ -7,7 +7,8 @@ mod hook;
 mod service;
 mod words;
 
-use super::statement::{AgentReport, EndOfTask, JobLine, JobReporter, Order, Statement, Verb};
+use super::job_line::{AgentCondition, AgentReport, JobLine, JobReporter, Verb};
+use super::statement::{EndOfTask, Order, Statement};
 use crate::control_plane::Variants;
 use faults::{autoscaling, ecs, events, function, operation};
 use service::{service, tag};
@@ -67,7 +68,7 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
         "crash" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Crashed),
         "interrupt" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Interrupted),
         "ecs" => ecs(&mut words)?,
-        word @ ("host" | "lambda" | "sweep" | "mute" | "lose") => surroundings(word, &mut words)?,
+        word @ ("agent" | "host" | "lambda" | "sweep" | "mute" | "lose") => surroundings(word, &mut words)?,
         "function" => function(&mut words)?,
         "status" => command("status", &mut words)?,
         "preflight" => command("preflight", &mut words)?,
@@ -80,9 +81,18 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
     Ok(statement)
 }
 
-/// A statement about what surrounds the services: hosts, Lambda, the schedule, queues and topics.
+/// A statement about what surrounds the services: agents, hosts, Lambda, the schedule, queues and topics.
 fn surroundings(word: &str, words: &mut Words<'_>) -> Parsed<Statement> {
     Ok(match word {
+        "agent" if words.has("recovers") => Statement::Agent(AgentCondition::Answers),
+        "agent" => {
+            words.literal("is")?;
+            match words.next("`dead` or `slow`")? {
+                "dead" => Statement::Agent(AgentCondition::Dead),
+                "slow" => Statement::Agent(AgentCondition::Slow),
+                other => return Err(format!("expected `dead` or `slow`, not `{other}`")),
+            }
+        }
         "host" => {
             words.literal("of")?;
             let task = words.next("a task")?.to_owned();
@@ -137,19 +147,7 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
         "finishes" => Verb::Finishes,
         other => return Err(format!("unknown verb `{other}`: use `starts`, `beats` or `finishes`")),
     };
-    let mut line = JobLine {
-        job,
-        verb,
-        task: None,
-        through: None,
-        attempt: 1,
-        minutes: None,
-        expected_minutes: None,
-        kind: None,
-        late: 0,
-        agent: None,
-        reporter: JobReporter::Worker,
-    };
+    let mut line = JobLine::new(job, verb);
     loop {
         if words.has("on") {
             line.task = Some(words.next("a task")?.to_owned());
@@ -202,6 +200,18 @@ mod tests {
         };
         assert_eq!(agent("job j-1 starts on a for 1h protected 90m"), Some(AgentReport::Protected(90)));
         assert_eq!(agent("job j-1 beats refused"), Some(AgentReport::Refused));
+    }
+
+    #[test]
+    fn an_agent_is_dead_or_slow_until_it_recovers() {
+        for (line, condition) in [
+            ("agent is dead", AgentCondition::Dead),
+            ("agent is slow", AgentCondition::Slow),
+            ("agent recovers", AgentCondition::Answers),
+        ] {
+            assert_eq!(statement(line), Ok(Statement::Agent(condition)));
+        }
+        assert!(statement("agent is ill").unwrap_err().contains("not `ill`"));
     }
 
     #[test]

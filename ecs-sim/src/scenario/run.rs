@@ -2,9 +2,10 @@
 
 use super::expectation;
 use super::function::{FUNCTION_TIMEOUT_MS, FunctionUnderTest, Invoked};
+use super::job_line::{JobLine, Verb};
 use super::result::{ScenarioFailure, Summary};
 use super::script::{Line, Scenario};
-use super::statement::{EndOfTask, JobLine, Order, Statement, Verb};
+use super::statement::{EndOfTask, Order, Statement};
 use super::timeline::{Observer, TimelineEntry};
 use super::worker_processes::WorkerProcesses;
 use super::world::ScenarioWorld;
@@ -155,6 +156,7 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
                 self.world.set_own_protection(task, Some(minutes.unwrap_or(PROTECTION_MINUTES)))?
             }
             Statement::Release(task) => self.world.set_own_protection(task, None)?,
+            Statement::Agent(condition) => self.world.agent_becomes(*condition)?,
             Statement::End(task, how) => {
                 let id = self.world.task_id(task)?;
                 self.world.ecs(|ecs| match how {

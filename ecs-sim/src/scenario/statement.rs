@@ -1,5 +1,6 @@
 //! The statements of the scenario language.
 
+use super::job_line::{AgentCondition, JobLine};
 use crate::control_plane::{
     CircuitBreaker, DeploymentControllerType, DeploymentStage, EarlySuccessCriteria, HookDecision, HookSpec, Millis,
     ServiceSpec, StrategySpec,
@@ -82,6 +83,8 @@ pub enum Statement {
     Protect(String, Option<u32>),
     /// A task clears its own protection.
     Release(String),
+    /// How the agent of every container answers `taskhold-run` from now on.
+    Agent(AgentCondition),
     /// A task ends, in one of the ways that protection does not prevent.
     End(String, EndOfTask),
     /// The next calls to ECS, or to one operation of it, fail.
@@ -139,63 +142,6 @@ impl ServiceLine {
             ..ServiceSpec::new(CLUSTER, &self.name, self.desired)
         }
     }
-}
-
-/// What a worker reports about protection that it requested from the agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AgentReport {
-    /// ECS granted it for this many minutes.
-    Protected(u32),
-    /// ECS refused it.
-    Refused,
-}
-
-/// A worker's message about a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobLine {
-    /// The job's id.
-    pub job: String,
-    /// The kind of message.
-    pub verb: Verb,
-    /// The task, by its letters.
-    pub task: Option<String>,
-    /// For one such job on each task up to this one; the jobs are named after the tasks, `j-a`, `j-b` and so on.
-    pub through: Option<String>,
-    /// `attempt`.
-    pub attempt: u32,
-    /// `maxDurationMinutes`.
-    pub minutes: Option<u32>,
-    /// `expectedDurationMinutes`.
-    pub expected_minutes: Option<u32>,
-    /// `kind`.
-    pub kind: Option<String>,
-    /// `protection`: the task protects itself for this job.
-    pub agent: Option<AgentReport>,
-    /// What reports the job.
-    pub reporter: JobReporter,
-    /// How long the message is delayed on its way.
-    pub late: Millis,
-}
-
-/// What reports a job.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum JobReporter {
-    /// The worker itself.
-    #[default]
-    Worker,
-    /// `taskhold-run`, which also protects the task.
-    TaskholdRun,
-}
-
-/// The kind of a job message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    /// `job.started`
-    Starts,
-    /// `job.heartbeat`
-    Beats,
-    /// `job.finished`
-    Finishes,
 }
 
 /// The order in which a batch is delivered.

@@ -1,6 +1,6 @@
 //! Messages of workers, and their path through the network.
 
-use super::statement::{AgentReport, JobLine, JobReporter, Verb};
+use super::job_line::{AgentCondition, AgentReport, JobLine, JobReporter, Verb};
 use super::task_names::name_of;
 use super::worker_processes::ProcessJob;
 use super::world::{ScenarioWorld, TrueJob};
@@ -39,19 +39,45 @@ impl ScenarioWorld {
     }
 
     /// Does what `taskhold-run` does: protects the task before it reports the start, and clears the protection after it
-    /// has reported the end.
+    /// has reported the end. Without an answer of the agent, the report says nothing about protection.
     pub(super) fn act_as_taskhold_run(&mut self, line: &JobLine, job: &ProcessJob) -> Result<(), String> {
         match line.verb {
             Verb::Starts => {
-                self.set_own_protection_of(&job.task, Some(job.minutes))?;
-                self.send_one(&JobLine { agent: Some(AgentReport::Protected(job.minutes)), ..line.clone() })
+                let agent = self.ask_agent(&job.task, Some(job.minutes))?;
+                self.send_one(&JobLine { agent, ..line.clone() })
             }
             Verb::Finishes => {
                 self.send_one(line)?;
-                self.set_own_protection_of(&job.task, None)
+                self.ask_agent(&job.task, None).map(drop)
             }
             Verb::Beats => Err("taskhold-run sends heartbeats itself".to_owned()),
         }
+    }
+
+    /// Asks the agent of a task for protection, or to clear it, and returns what `taskhold-run` reports.
+    fn ask_agent(&mut self, task: &str, minutes: Option<u32>) -> Result<Option<AgentReport>, String> {
+        if self.agent != AgentCondition::Dead {
+            self.set_own_protection_of(task, minutes)?;
+        }
+        Ok(minutes.filter(|_| self.agent == AgentCondition::Answers).map(AgentReport::Protected))
+    }
+
+    /// When the agent answers again, `taskhold-run` protects the tasks of its live jobs and reports that.
+    pub(super) fn agent_becomes(&mut self, agent: AgentCondition) -> Result<(), String> {
+        self.agent = agent;
+        if agent != AgentCondition::Answers {
+            return Ok(());
+        }
+        let now = self.now();
+        let is_live = |job: &TrueJob| job.reporter == JobReporter::TaskholdRun && !job.finished && job.until > now;
+        let live = self.jobs.iter().filter(|(_, job)| is_live(job));
+        let live: Vec<_> = live.map(|(key, job)| (key.clone(), job.task.clone(), job.until - now)).collect();
+        for ((job, attempt), task, left) in live {
+            let minutes = u32::try_from((left + 59_999) / 60_000).map_err(|error| error.to_string())?;
+            let agent = self.ask_agent(&task, Some(minutes))?;
+            self.send_one(&JobLine { attempt, minutes: Some(minutes), agent, ..JobLine::new(job, Verb::Beats) })?;
+        }
+        Ok(())
     }
 
     /// A process has done it.

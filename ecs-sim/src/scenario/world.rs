@@ -3,9 +3,10 @@
 use super::disorder::EventDelivery;
 use super::function::LogLine;
 use super::hook_answers::HookAnswers;
+use super::job_line::{AgentCondition, JobReporter};
 use super::result::Summary;
 use super::sent_alert::SentAlert;
-use super::statement::{EventsOfEcs, JobReporter};
+use super::statement::EventsOfEcs;
 use super::task_names::{TaskNames, name_of};
 use crate::control_plane::{ApiError, ControlPlane, Millis, ServiceSpec, SimulatedTask};
 use crate::event_source::{Batch, EventSource, FunctionAnswer};
@@ -37,6 +38,7 @@ pub(super) struct ScenarioWorld {
     pub(super) named: BTreeMap<String, usize>,
     pub(super) task_names: TaskNames,
     pub(super) jobs: BTreeMap<(String, u32), TrueJob>,
+    pub(super) agent: AgentCondition,
     /// Until when ECS protects each task, by id.
     pub(super) protected: BTreeMap<String, Millis>,
     /// Tasks that the scheduler stopped in the middle of a job whose protection had not expired, and of which no line
@@ -85,6 +87,7 @@ impl ScenarioWorld {
             named: BTreeMap::new(),
             task_names: TaskNames::default(),
             jobs: BTreeMap::new(),
+            agent: AgentCondition::Answers,
             protected: BTreeMap::new(),
             cut_off: BTreeSet::new(),
             last_message: None,
