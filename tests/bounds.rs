@@ -3,6 +3,7 @@
 //! `cargo test -p taskhold-tests -- --nocapture bounds::` prints the figures of SECURITY.md, "The cost of a hostile sender".
 
 mod full_records;
+mod known;
 
 use crate::watch::counted::Cause;
 use crate::watch::parts::locked;

@@ -907,8 +907,14 @@ fn a_dead_letter_costs_nothing() {
          advance 30m
          expect 1 dead-lettered because MISSING
          expect 3 calls                  # one for each delivery
+         expect warning protection refused
+         expect warning protection refused
+         expect warning protection refused
          advance 2h
          expect 0 calls
+         expect no warning protection refused
+         ask {{\"sweep\": {{}}}}
+         expect answer /sweep/tasks 0    # none is in the index of open records
          send {ghost}                    # redriven
          expect 1 call"
     ));
@@ -918,8 +924,12 @@ fn a_dead_letter_costs_nothing() {
          job j-1 starts on a for 600m
          expect 1 dead-lettered because TASK_NOT_VALID
          expect 1 call
+         expect warning protection refused
          advance 2h
          expect 0 calls
+         expect no warning protection refused
+         ask {\"sweep\": {}}
+         expect answer /sweep/tasks 0
          job j-1 starts on a for 600m    # redriven
          expect 1 call
          expect 2 dead-lettered",

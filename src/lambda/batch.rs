@@ -6,7 +6,7 @@ mod lingering;
 
 use crate::budget::Budget;
 use crate::ecs::arn::Task;
-use crate::lambda::batch::gathered::{Gathered, Pending, ReportedStop, ServiceWork};
+use crate::lambda::batch::gathered::{Gathered, Pending, ServiceWork};
 use crate::lambda::dead_letter::DeadLetter;
 use crate::lambda::function::Function;
 use crate::lambda::job_message::JobMessageType;
@@ -28,9 +28,6 @@ use tracing::{error, info, warn};
 
 /// Maximum number of concurrent sends to the dead-letter queue.
 const SENDS_AT_ONCE: usize = 8;
-/// Maximum number of task stops observed concurrently: the bucket of that call gives 20 calls a second after a burst of
-/// 100 (aws-facts "ECS: the protection API").
-const STOPS_AT_ONCE: usize = 8;
 
 /// The results for a whole batch.
 struct Outcomes {
@@ -68,7 +65,11 @@ impl Function {
     ) -> Vec<MessageOutcome> {
         let mut gathered = Gathered::of(records, received, budget.counts, self.config());
         records.iter_mut().for_each(drop_what_is_read);
-        let mut unobserved = self.observe_stops(&mut gathered, budget).await;
+        let mut unobserved = match gathered.stops.is_empty() {
+            true => HashMap::new(),
+            // Boxed: few batches await it.
+            false => self.observe_stops(&mut gathered, budget).boxed_local().await,
+        };
         // In the order of the records, so that the same batch is always handled the same way.
         let tasks: Vec<Task> = gathered.changes.iter().map(|change| change.task.clone()).collect();
         let states = self.services.tasks.reconcile(gathered.changes, budget).await;
@@ -122,18 +123,13 @@ impl Function {
     /// Observes the claimed task stops, together with the jobs that the batch itself reports for those tasks. Returns
     /// the failed ones by index, with the reason.
     async fn observe_stops(&self, gathered: &mut Gathered, budget: Budget<'_>) -> HashMap<usize, RetryReason> {
-        if gathered.stops.is_empty() {
-            return HashMap::new();
-        }
         let stops = std::mem::take(&mut gathered.stops);
-        let changes = &gathered.changes;
-        let reads = stops.iter().map(|ReportedStop { place, stop }| async move {
-            (*place, self.services.tasks.read_stop(stop, &changes[*place].jobs, budget).await)
-        });
-        let observed: Vec<_> = stream::iter(reads).buffer_unordered(STOPS_AT_ONCE).collect().await;
+        let reported: Vec<_> =
+            stops.iter().map(|(place, stop)| (stop, gathered.changes[*place].jobs.as_slice())).collect();
+        let observed = self.services.tasks.read_stops(&reported, budget).await;
         let mut unobserved = HashMap::new();
-        for (place, snapshot) in observed {
-            match snapshot {
+        for (place, observed) in stops.into_keys().zip(observed) {
+            match observed {
                 Ok(observed) => {
                     let change = &mut gathered.changes[place];
                     if let Some(ObservedStop { end, protection }) = observed {

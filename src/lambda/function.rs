@@ -219,7 +219,7 @@ impl Function {
     async fn handle_stop(&self, stop: &TaskStopEvent, budget: Budget<'_>) -> Result<String, FunctionError> {
         let task = &stop.task;
         let failed = |reason: RetryReason| FunctionError::Stop(task.to_string(), reason);
-        let end = self.services.tasks.read_stop(stop, &[], budget).await.map_err(failed)?;
+        let end = self.services.tasks.read_stop(stop, budget).await.map_err(failed)?;
         let Some(ObservedStop { end, protection }) = end else {
             // An earlier attempt may have left a pending notification.
             self.services.tasks.report_interruptions_of(task).await.map_err(failed)?;

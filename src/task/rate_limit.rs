@@ -62,6 +62,18 @@ impl RateLimit {
         }
     }
 
+    /// Takes a token if one is there. Returns whether it was.
+    pub fn take_without_waiting(&self, now: Timestamp) -> bool {
+        self.bucket(|bucket| {
+            let before = bucket.next;
+            let is_there = bucket.take(now).is_zero();
+            if !is_there {
+                bucket.next = before;
+            }
+            is_there
+        })
+    }
+
     /// Records that ECS reports an empty bucket. Takes a token and returns how long to wait for it.
     pub fn throttled(&self, now: Timestamp) -> Duration {
         self.bucket(|bucket| {
@@ -104,6 +116,13 @@ mod tests {
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millisecond(1_700_000_000_000 + millis).unwrap()
+    }
+
+    #[test]
+    fn a_caller_that_does_not_wait_takes_no_token_of_others() {
+        let limit = RateLimit::of_lookups();
+        let taken = |millis| (0..20).filter(|_| limit.take_without_waiting(at(millis))).count();
+        assert_eq!([0, 499, 500, 999, 2000].map(taken), [10, 0, 1, 0, 3]);
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! A task that stops: verifies the stop with ECS, and reports the jobs that it interrupts.
 
 use crate::budget::Budget;
-use crate::ecs::ProtectionAnswer;
-use crate::ecs::arn::Task;
-use crate::ecs::task::StopCause;
-use crate::ecs::task::TaskDescription;
+use crate::ecs::arn::{Task, TaskId};
+use crate::ecs::error::EcsError;
+use crate::ecs::task::{StopCause, TaskDescription};
+use crate::ecs::{ProtectionAnswer, TASKS_PER_READ_MAX};
 use crate::outbox::{DeliveryError, DeliveryOutcome};
-use crate::store;
-use crate::store::Changed;
+use crate::store::{self, Changed, RECORDS_AT_ONCE};
 use crate::task::change::EcsProtection;
 use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop, TrackedInterruption};
 use crate::task::job::{Job, JobKey};
@@ -15,6 +14,8 @@ use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::reconciler::TaskReconciler;
 use crate::task::record::TaskRecord;
 use crate::text::listed;
+use futures_util::{StreamExt, stream};
+use std::collections::HashMap;
 use tracing::{error, info, warn};
 
 /// A report that a task is stopping or has stopped. It only triggers a read of ECS.
@@ -43,31 +44,94 @@ pub(crate) struct UnreportedInterruption {
 }
 
 impl TaskReconciler {
-    /// Returns the stop of a task that has live jobs, including the jobs reported together with the stop.
-    /// `None` if the task has no live job or does not stop. Every principal that may send to the job queue
-    /// can report a stop, so this asks ECS. A task without live jobs is not worth the call; its finished jobs are marked
-    /// for the next sweep.
+    /// Returns the stop of a task that has live jobs. `None` if the task has no live job or does not stop. An event proves
+    /// nothing, so this asks ECS.
     pub(crate) async fn read_stop(
         &self,
         stop: &TaskStopEvent,
-        reported: &[(JobKey, Job)],
         budget: Budget<'_>,
     ) -> Result<Option<ObservedStop>, RetryReason> {
         let task = &stop.task;
-        let mut record = self.store.load(task).await?.record;
-        reported.iter().for_each(|(key, job)| record.merge_job(key, job));
-        if record.live_jobs(self.clock.now()).next().is_none() {
-            if record.has_durations() && record.durations_for.is_none() {
-                self.leave_durations(stop).await?;
-            }
-            return Ok(None);
-        }
+        let Some(record) = self.with_live_jobs(stop, &[]).await? else { return Ok(None) };
         budget.allows_a_call(&*self.clock)?;
         let described = self.ecs.describe_tasks(&task.cluster, std::slice::from_ref(&task.id)).await?;
-        let end = end_of(described.into_iter().find(|described| described.id == task.id), stop);
-        let Some(end) = end else {
+        Ok(self.observed(stop, &record, described.into_iter().find(|described| described.id == task.id)).await)
+    }
+
+    /// The same for stops that messages report, each of another task and with the jobs that the batch reports for it, in
+    /// the same order. Every principal that may send to the job queue can report stops, so up to a hundred tasks share a
+    /// read, and the reads have the rate of those about tasks that ECS may not know. Job messages of the batch must not
+    /// wait: without a token, the stops are retried.
+    pub(crate) async fn read_stops(
+        &self,
+        stops: &[(&TaskStopEvent, &[(JobKey, Job)])],
+        budget: Budget<'_>,
+    ) -> Vec<Result<Option<ObservedStop>, RetryReason>> {
+        let loads = stops.iter().map(|(stop, reported)| self.with_live_jobs(stop, reported));
+        let records: Vec<_> = stream::iter(loads).buffered(RECORDS_AT_ONCE).collect().await;
+        let found = stops.iter().zip(&records).filter(|(_, record)| matches!(record, Ok(Some(_))));
+        let mut busy: Vec<&Task> = found.map(|((stop, _), _)| &stop.task).collect();
+        busy.sort();
+        let mut described = HashMap::new();
+        let clusters = busy.chunk_by(|one, other| one.cluster == other.cluster);
+        for tasks in clusters.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX)) {
+            let answer = self.described(tasks, budget).await;
+            let of = |task: &Task| match &answer {
+                Ok(described) => Ok(described.iter().find(|described| described.id == task.id).cloned()),
+                Err(failure) => Err(failure.clone()),
+            };
+            described.extend(tasks.iter().map(|task| (*task, of(task))));
+        }
+        let mut observed = Vec::with_capacity(stops.len());
+        for ((stop, _), record) in stops.iter().zip(records) {
+            observed.push(match (record, described.remove(&stop.task)) {
+                (Err(failure), _) | (Ok(Some(_)), Some(Err(failure))) => Err(failure),
+                (Ok(Some(record)), Some(Ok(described))) => Ok(self.observed(stop, &record, described).await),
+                (Ok(_), _) => Ok(None),
+            });
+        }
+        observed
+    }
+
+    async fn described(&self, tasks: &[&Task], budget: Budget<'_>) -> Result<Vec<TaskDescription>, RetryReason> {
+        budget.allows_a_call(&*self.clock)?;
+        if !self.lookups.take_without_waiting(self.clock.now()) {
+            info!(tasks = tasks.len(), "reading no more stops that messages report for now; they are retried");
+            return Err(RetryReason::Ecs(EcsError::Throttled));
+        }
+        let ids: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
+        Ok(self.ecs.describe_tasks(&tasks[0].cluster, &ids).await?)
+    }
+
+    /// The record of the task, with the jobs that are reported beside its stop. `None` if it has no live job: that is not
+    /// worth a call. Its finished jobs are marked for the next sweep.
+    async fn with_live_jobs(
+        &self,
+        stop: &TaskStopEvent,
+        reported: &[(JobKey, Job)],
+    ) -> Result<Option<TaskRecord>, RetryReason> {
+        let mut record = self.store.load(&stop.task).await?.record;
+        reported.iter().for_each(|(key, job)| record.merge_job(key, job));
+        if record.live_jobs(self.clock.now()).next().is_some() {
+            return Ok(Some(record));
+        }
+        if record.has_durations() && record.durations_for.is_none() {
+            self.leave_durations(stop).await?;
+        }
+        Ok(None)
+    }
+
+    /// What the answer of ECS says about the stop of a task. `None` if the task does not stop.
+    async fn observed(
+        &self,
+        stop: &TaskStopEvent,
+        record: &TaskRecord,
+        described: Option<TaskDescription>,
+    ) -> Option<ObservedStop> {
+        let task = &stop.task;
+        let Some(end) = end_of(described, stop) else {
             warn!(%task, "ignoring a stop event for a running task");
-            return Ok(None);
+            return None;
         };
         let is_scale_in = end.cause.code.as_deref() == Some("ServiceSchedulerInitiated");
         let now = self.clock.now();
@@ -79,7 +143,7 @@ impl TaskReconciler {
         // message arrives. The event of the stopped task settles it.
         let is_cleared = protection == EcsProtection::Unprotected && record.agent_until(now).is_some();
         let waits = is_cleared && end.stage == StopStage::Stopping;
-        Ok(Some(ObservedStop { end: Some(end).filter(|_| !waits), protection }))
+        Some(ObservedStop { end: Some(end).filter(|_| !waits), protection })
     }
 
     /// Leaves the finished jobs of a task to the next sweep: one write of the task record, which other instances hardly

@@ -18,7 +18,7 @@ use crate::task::job::JobKey;
 use crate::task::stop::TaskStopEvent;
 use aws_lambda_events::sqs::SqsMessage;
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use tracing::{debug, warn};
 
 /// A record without its final outcome: the index of its task or service, and its content.
@@ -45,20 +45,14 @@ pub(crate) enum ServiceWork {
     Sweep { started_at: Timestamp, place: SweepPlace },
 }
 
-/// A task that stops, according to a message.
-pub(crate) struct ReportedStop {
-    /// The index of its task change.
-    pub(crate) place: usize,
-    pub(crate) stop: TaskStopEvent,
-}
-
 /// The content of a batch by task and service.
 #[derive(Default)]
 pub(crate) struct Gathered {
     pub(crate) pending: Vec<Pending>,
     pub(crate) changes: Vec<TaskChange>,
     pub(crate) places: HashMap<Task, usize>,
-    pub(crate) stops: Vec<ReportedStop>,
+    /// The tasks that stop according to messages, by the index of their change.
+    pub(crate) stops: BTreeMap<usize, TaskStopEvent>,
     /// Triggers and rechecks.
     pub(crate) service_work: Vec<ServiceWork>,
 }
@@ -118,7 +112,10 @@ impl Gathered {
         match event {
             EcsEvent::TaskStopEvent(stop) => {
                 let place = self.place(stop.task.clone());
-                self.stops.push(ReportedStop { place, stop });
+                // Of two, one with a code: ECS says more than either, unless it has forgotten the task.
+                if stop.cause.code.is_some() || !self.stops.contains_key(&place) {
+                    self.stops.insert(place, stop);
+                }
                 Pending::Stop(place)
             }
             EcsEvent::Service(trigger) => self.push_service_work(ServiceWork::Trigger(trigger)),
