@@ -142,7 +142,5 @@ fn half_a_busy_day_has_no_long_block_without_a_notification_and_few_false_ones()
 #[test]
 #[ignore = "minutes; `make quarter` runs it"]
 fn a_quarter_has_no_long_block_without_a_notification_and_few_false_ones() {
-    holds(&Figures::simulate(
-        std::env::var("QDAYS").map_or(13 * WEEK_MINUTES, |days| days.parse::<usize>().unwrap() * 1440),
-    ));
+    holds(&Figures::simulate(13 * WEEK_MINUTES));
 }
