@@ -157,15 +157,7 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
             }
             Statement::Release(task) => self.world.set_own_protection(task, None)?,
             Statement::Agent(condition) => self.world.agent_becomes(*condition)?,
-            Statement::End(task, how) => {
-                let id = self.world.task_id(task)?;
-                self.world.ecs(|ecs| match how {
-                    EndOfTask::Stopped => ecs.stop_task(&id),
-                    EndOfTask::Crashed => ecs.crash_task(&id),
-                    EndOfTask::Interrupted => ecs.interrupt_task(&id),
-                    EndOfTask::HostLost => ecs.lose_host(&id),
-                })?;
-            }
+            Statement::End(task, how) => self.end(task, *how)?,
             Statement::Fault(fault, times, of) => self.world.expect_faults(*fault, *times, of.as_deref()),
             Statement::Events(what) => self.world.events_of_ecs = *what,
             Statement::SweepEvery(every) => self.world.sweep = Some((self.world.now() + every, *every)),
@@ -181,6 +173,16 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
             Statement::Advance(by) => self.advance(*by).await?,
         }
         Ok(())
+    }
+
+    fn end(&mut self, task: &str, how: EndOfTask) -> Result<(), String> {
+        let id = self.world.task_id(task)?;
+        self.world.ecs(|ecs| match how {
+            EndOfTask::Stopped => ecs.stop_task(&id),
+            EndOfTask::Crashed => ecs.crash_task(&id),
+            EndOfTask::Interrupted => ecs.interrupt_task(&id),
+            EndOfTask::HostLost => ecs.lose_host(&id),
+        })
     }
 
     async fn job(&mut self, line: &JobLine) -> Result<(), String> {
