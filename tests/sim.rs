@@ -13,7 +13,7 @@ const RUNS: usize = 200;
 /// Runs of services: more, because an alert whose answer is lost is rare.
 const RUNS_OF_SERVICES: usize = 260;
 /// A deliberate break must be caught within this number of runs.
-const SABOTAGED_RUNS: u64 = 600;
+const SABOTAGED_RUNS: u64 = 1_200;
 /// Time limit for shrinking a run that breaks a promise before it is reported.
 const SHORTEN: Duration = Duration::from_secs(10);
 
