@@ -117,8 +117,8 @@ def _problems_of_error(exchange, operation):
     code = exchange.error_code
     named = {(shape.metadata.get("error") or {}).get("code", shape.name): shape for shape in operation.error_shapes}
     if code in named:
-        told = (named[code].metadata.get("error") or {}).get("httpStatusCode")
-        wanted = told or (HTTP_STATUS_OF_FAULTS if code in FAULTS else 400)
+        declared = (named[code].metadata.get("error") or {}).get("httpStatusCode")
+        wanted = declared or (HTTP_STATUS_OF_FAULTS if code in FAULTS else 400)
     elif code in COMMON[exchange.service]:
         wanted = COMMON[exchange.service][code]
     else:
@@ -205,9 +205,9 @@ def _problems_of_xml(exchange, operation):
         element.tag = element.tag.rpartition("}")[2]
     if exchange.status >= 400:
         yield from _problems_of_error(exchange, operation)
-        told = [[element.tag for element in parent] for parent in (root, *root.findall("Error"))]
-        if root.tag != "ErrorResponse" or told != [["Error", "RequestId"], ["Type", "Code", "Message"]]:
-            yield f"the error is built of {root.tag} {told}"
+        elements = [[element.tag for element in parent] for parent in (root, *root.findall("Error"))]
+        if root.tag != "ErrorResponse" or elements != [["Error", "RequestId"], ["Type", "Code", "Message"]]:
+            yield f"the error is built of {root.tag} {elements}"
         return
     result, metadata = f"{operation.name}Result", "ResponseMetadata"
     if root.tag != f"{operation.name}Response" or [element.tag for element in root] != [result, metadata]:

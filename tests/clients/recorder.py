@@ -83,13 +83,13 @@ class Recorder:
         try:
             connection.request("POST", path, body, {**headers, "Connection": "close"})
             response = connection.getresponse()
-            told = {name.lower(): value for name, value in response.getheaders()}
+            answered = {name.lower(): value for name, value in response.getheaders()}
             answer = response.read()
         finally:
             connection.close()
         for name in ("connection", "date"):
-            told.pop(name, None)
-        return response.status, {**told, "content-length": str(len(answer))}, answer
+            answered.pop(name, None)
+        return response.status, {**answered, "content-length": str(len(answer))}, answer
 
     def keep(self, request_headers, body, status, headers, answer):
         target, _, operation = request_headers.get("X-Amz-Target", "").rpartition(".")

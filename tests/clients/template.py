@@ -54,8 +54,8 @@ def patterns(**changed):
     for name, resource in resources.items():
         if resource["Type"] == "AWS::Events::Rule":
             found[name] = resource["Properties"].get("EventPattern")
-        for event, told in resource.get("Properties", {}).get("Events", {}).items():
-            if told["Type"] in ("EventBridgeRule", "CloudWatchEvent"):
-                found[event] = told["Properties"]["Pattern"]
+        for event, declared in resource.get("Properties", {}).get("Events", {}).items():
+            if declared["Type"] in ("EventBridgeRule", "CloudWatchEvent"):
+                found[event] = declared["Properties"]["Pattern"]
     parameters = {**PARAMETERS, **changed}
     return {name: resolved(pattern, parameters) for name, pattern in found.items() if pattern}

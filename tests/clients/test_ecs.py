@@ -33,8 +33,8 @@ def create(world, name, **more):
 def test_a_task_is_protected_until_the_moment_that_is_answered_and_no_longer_when_released(world):
     [task, other] = world.tasks()
     answered = protected_for(world, task, 60, expiresInMinutes=60)
-    told = world.ecs.get_task_protection(cluster=CLUSTER, tasks=[task, other])["protectedTasks"]
-    assert told == [answered, {"taskArn": other, "protectionEnabled": False}]
+    response = world.ecs.get_task_protection(cluster=CLUSTER, tasks=[task, other])["protectedTasks"]
+    assert response == [answered, {"taskArn": other, "protectionEnabled": False}]
     released = world.ecs.update_task_protection(cluster=CLUSTER, tasks=[task], protectionEnabled=False)
     assert released["protectedTasks"] == [{"taskArn": task, "protectionEnabled": False}]
     assert released["failures"] == []
@@ -53,28 +53,28 @@ def test_a_task_goes_by_its_arn_and_by_its_id_and_a_cluster_by_both_too(world):
     [task, _] = world.tasks()
     for named in (task, task.rpartition("/")[2]):
         for cluster in (CLUSTER, arn("cluster", CLUSTER)):
-            told = world.ecs.get_task_protection(cluster=cluster, tasks=[named])
-            assert [protected["taskArn"] for protected in told["protectedTasks"]] == [task]
+            response = world.ecs.get_task_protection(cluster=cluster, tasks=[named])
+            assert [protected["taskArn"] for protected in response["protectedTasks"]] == [task]
 
 
 def test_what_cannot_be_protected_is_a_failure_in_a_good_answer(world):
     [standalone] = world.ecs.run_task(cluster=CLUSTER, taskDefinition="once:1")["tasks"]
     missing = arn("task", f"{CLUSTER}/{'0' * 32}")
     elsewhere = world.tasks()[0].replace("111122223333", "999922223333")
-    told = protect(world, [missing, standalone["taskArn"], elsewhere])
-    assert told["protectedTasks"] == []
-    reasons = {failure["arn"]: failure["reason"] for failure in told["failures"]}
+    response = protect(world, [missing, standalone["taskArn"], elsewhere])
+    assert response["protectedTasks"] == []
+    reasons = {failure["arn"]: failure["reason"] for failure in response["failures"]}
     assert reasons == {missing: "MISSING", standalone["taskArn"]: "TASK_NOT_VALID", elsewhere: "MISSING"}
 
 
 def test_protection_is_refused_while_protected_tasks_hold_a_deployment_up(world):
     assert protect(world, world.tasks())["failures"] == []
     world.ecs.update_service(cluster=CLUSTER, service="web", forceNewDeployment=True)
-    told = world.ecs.get_task_protection(cluster=CLUSTER, tasks=world.tasks())["protectedTasks"]
-    new = [task["taskArn"] for task in told if not task["protectionEnabled"]]
+    response = world.ecs.get_task_protection(cluster=CLUSTER, tasks=world.tasks())["protectedTasks"]
+    new = [task["taskArn"] for task in response if not task["protectionEnabled"]]
     assert len(new) == 2
-    told = protect(world, new)
-    assert [failure["reason"] for failure in told["failures"]] == ["DEPLOYMENT_BLOCKED"] * 2
+    response = protect(world, new)
+    assert [failure["reason"] for failure in response["failures"]] == ["DEPLOYMENT_BLOCKED"] * 2
 
 
 def test_a_protection_call_takes_one_to_ten_tasks_and_a_question_a_hundred(world):
@@ -122,12 +122,12 @@ def test_a_client_that_checks_nothing_is_refused_by_the_service(world):
 
 def test_services_are_described_with_tags_if_asked_for_and_the_others_are_failures(world):
     create(world, "api", tags=[{"key": "team", "value": "video"}])
-    told = world.ecs.describe_services(cluster=CLUSTER, services=["api", "missing", arn("service", f"{CLUSTER}/web")])
-    assert [service["serviceName"] for service in told["services"]] == ["api", "web"]
-    assert told["failures"] == [{"arn": arn("service", f"{CLUSTER}/missing"), "reason": "MISSING"}]
-    assert "tags" not in told["services"][0]
-    told = world.ecs.describe_services(cluster=CLUSTER, services=["api"], include=["TAGS"])
-    assert told["services"][0]["tags"] == [{"key": "team", "value": "video"}]
+    response = world.ecs.describe_services(cluster=CLUSTER, services=["api", "missing", arn("service", f"{CLUSTER}/web")])
+    assert [service["serviceName"] for service in response["services"]] == ["api", "web"]
+    assert response["failures"] == [{"arn": arn("service", f"{CLUSTER}/missing"), "reason": "MISSING"}]
+    assert "tags" not in response["services"][0]
+    response = world.ecs.describe_services(cluster=CLUSTER, services=["api"], include=["TAGS"])
+    assert response["services"][0]["tags"] == [{"key": "team", "value": "video"}]
     describe = world.ecs.describe_services
     for services in ([], ["web"] * 11):
         assert code_of(describe, cluster=CLUSTER, services=services) == "InvalidParameterException"
@@ -174,8 +174,8 @@ CONFIGURATIONS = {
 def test_a_service_is_described_as_it_was_made(world, strategy):
     wanted = {"strategy": strategy, **CONFIGURATIONS[strategy]}
     service = create(world, "api", desiredCount=3, deploymentConfiguration=wanted)
-    told = service["deploymentConfiguration"]
-    assert {name: told[name] for name in wanted} == wanted
+    response = service["deploymentConfiguration"]
+    assert {name: response[name] for name in wanted} == wanted
     assert (service["desiredCount"], service["pendingCount"], service["runningCount"]) == (3, 3, 0)
     assert service["deployments"][0]["status"] == "PRIMARY"
     assert service["deployments"][0]["rolloutState"] == "IN_PROGRESS"
@@ -289,9 +289,9 @@ def test_a_task_is_run_described_and_stopped(world):
     stopped = world.ecs.stop_task(cluster=CLUSTER, task=run[0]["taskArn"], reason="enough")["task"]
     assert (stopped["desiredStatus"], stopped["stopCode"], stopped["stoppedReason"]) == ("STOPPED", "UserInitiated", "enough")
     missing = arn("task", f"{CLUSTER}/{'0' * 32}")
-    told = world.ecs.describe_tasks(cluster=CLUSTER, tasks=[run[0]["taskArn"], "0" * 32])
-    assert [task["taskArn"] for task in told["tasks"]] == [run[0]["taskArn"]]
-    assert told["failures"] == [{"arn": missing, "reason": "MISSING"}]
+    response = world.ecs.describe_tasks(cluster=CLUSTER, tasks=[run[0]["taskArn"], "0" * 32])
+    assert [task["taskArn"] for task in response["tasks"]] == [run[0]["taskArn"]]
+    assert response["failures"] == [{"arn": missing, "reason": "MISSING"}]
     for tasks in ([], ["a"] * 101):
         assert code_of(world.ecs.describe_tasks, cluster=CLUSTER, tasks=tasks) == "InvalidParameterException"
     for count in (0, 11):
@@ -307,11 +307,11 @@ def test_clusters_are_made_described_and_tagged(world):
     made = world.ecs.create_cluster(clusterName="audio", tags=[{"key": "team", "value": "sound"}])["cluster"]
     assert (made["clusterArn"], made["status"]) == (arn("cluster", "audio"), "ACTIVE")
     assert world.ecs.create_cluster()["cluster"]["clusterName"] == "default"
-    told = world.ecs.describe_clusters(clusters=["audio", "nowhere", CLUSTER], include=["TAGS", "STATISTICS"])
-    assert [cluster["clusterName"] for cluster in told["clusters"]] == ["audio", CLUSTER]
-    assert told["clusters"][0]["tags"] == [{"key": "team", "value": "sound"}]
-    assert told["clusters"][1]["runningTasksCount"] == 2
-    assert told["failures"] == [{"arn": arn("cluster", "nowhere"), "reason": "MISSING"}]
+    response = world.ecs.describe_clusters(clusters=["audio", "nowhere", CLUSTER], include=["TAGS", "STATISTICS"])
+    assert [cluster["clusterName"] for cluster in response["clusters"]] == ["audio", CLUSTER]
+    assert response["clusters"][0]["tags"] == [{"key": "team", "value": "sound"}]
+    assert response["clusters"][1]["runningTasksCount"] == 2
+    assert response["failures"] == [{"arn": arn("cluster", "nowhere"), "reason": "MISSING"}]
     assert world.ecs.describe_clusters()["clusters"][0]["clusterName"] == "default"
     for name in ("a b", "", "a" * 256, "arn:aws:ecs:eu-west-1:111122223333:cluster/a"):
         assert code_of(world.ecs.create_cluster, clusterName=name) == "InvalidParameterException", name
@@ -346,8 +346,8 @@ def test_a_paused_service_deployment_is_described_listed_continued_and_stopped(w
     stop = world.ecs.stop_service_deployment
     assert stop(**named, stopType="ROLLBACK")["serviceDeploymentArn"] == paused
     missing = arn("service-deployment", f"{CLUSTER}/gated/none")
-    told = world.ecs.describe_service_deployments(serviceDeploymentArns=[missing])
-    assert (told["serviceDeployments"], told["failures"]) == ([], [{"arn": missing, "reason": "MISSING"}])
+    response = world.ecs.describe_service_deployments(serviceDeploymentArns=[missing])
+    assert (response["serviceDeployments"], response["failures"]) == ([], [{"arn": missing, "reason": "MISSING"}])
     assert code_of(stop, serviceDeploymentArn=missing) == "ServiceDeploymentNotFoundException"
     assert code_of(proceed, serviceDeploymentArn=missing, hookId="x") == "ServiceDeploymentNotFoundException"
     describe = world.ecs.describe_service_deployments
@@ -369,9 +369,9 @@ def test_task_sets_are_made_shifted_described_and_deleted(world, controller):
     assert (made["status"], made["computedDesiredCount"], made["stabilityStatus"]) == ("ACTIVE", 2, "STABILIZING")
     shifted = world.ecs.update_service_primary_task_set(**named, primaryTaskSet=made["taskSetArn"])["taskSet"]
     assert shifted["status"] == "PRIMARY"
-    told = world.ecs.describe_task_sets(**named, taskSets=[blue["id"], "ecs-svc/1"])
-    assert [task_set["status"] for task_set in told["taskSets"]] == ["ACTIVE"]
-    assert [failure["reason"] for failure in told["failures"]] == ["MISSING"]
+    response = world.ecs.describe_task_sets(**named, taskSets=[blue["id"], "ecs-svc/1"])
+    assert [task_set["status"] for task_set in response["taskSets"]] == ["ACTIVE"]
+    assert [failure["reason"] for failure in response["failures"]] == ["MISSING"]
     delete = world.ecs.delete_task_set
     assert code_of(delete, **named, taskSet=made["id"], force=True) == "InvalidParameterException", "the primary one"
     assert code_of(delete, **named, taskSet=blue["id"]) == "InvalidParameterException", "not scaled to 0"

@@ -287,9 +287,9 @@ def test_an_event_reaches_the_target_of_its_rule_and_no_other():
         urls = {}
         for rule, pattern in patterns().items():
             urls[rule] = sqs.create_queue(QueueName=rule)["QueueUrl"]
-            told = sqs.get_queue_attributes(QueueUrl=urls[rule], AttributeNames=["QueueArn"])["Attributes"]
+            response = sqs.get_queue_attributes(QueueUrl=urls[rule], AttributeNames=["QueueArn"])["Attributes"]
             events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
-            events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": told["QueueArn"]}])
+            events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": response["QueueArn"]}])
         for name, reached in REACHES.items():
             event = payload(name)
             if "detail-type" not in event:

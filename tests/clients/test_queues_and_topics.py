@@ -39,12 +39,12 @@ def test_queues_come_page_by_page(world):
 
 def test_a_queue_tells_its_attributes(world, queue):
     arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
-    told = world.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
-    assert (told["QueueArn"], told["VisibilityTimeout"]) == (arn, "60")
+    response = world.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert (response["QueueArn"], response["VisibilityTimeout"]) == (arn, "60")
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 5})
     made = world.sqs.create_queue(QueueName="poorly", Attributes={"RedrivePolicy": policy})["QueueUrl"]
-    told = world.sqs.get_queue_attributes(QueueUrl=made, AttributeNames=["RedrivePolicy"])["Attributes"]
-    assert json.loads(told["RedrivePolicy"]) == json.loads(policy)
+    response = world.sqs.get_queue_attributes(QueueUrl=made, AttributeNames=["RedrivePolicy"])["Attributes"]
+    assert json.loads(response["RedrivePolicy"]) == json.loads(policy)
     assert "Attributes" not in world.sqs.get_queue_attributes(QueueUrl=made)
     ask = world.sqs.get_queue_attributes
     assert code_of(ask, QueueUrl=made, AttributeNames=["Mood"]) == "InvalidAttributeName"
@@ -69,8 +69,8 @@ def test_a_message_is_sent_received_delayed_and_deleted(world, queue):
     [again] = world.sqs.receive_message(QueueUrl=queue, AttributeNames=["ApproximateReceiveCount"])["Messages"]
     assert again["Attributes"] == {"ApproximateReceiveCount": "2"}
     world.sqs.delete_message(QueueUrl=queue, ReceiptHandle=again["ReceiptHandle"])
-    told = world.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessagesNotVisible"])
-    assert told["Attributes"] == {"ApproximateNumberOfMessagesNotVisible": "0"}
+    response = world.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessagesNotVisible"])
+    assert response["Attributes"] == {"ApproximateNumberOfMessagesNotVisible": "0"}
 
 
 def test_what_sqs_does_not_take_is_refused(world, queue):
@@ -107,9 +107,9 @@ def test_messages_go_and_are_deleted_in_batches(world, queue):
     ]
     received = world.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
     deleted = [{"Id": message["MessageId"], "ReceiptHandle": message["ReceiptHandle"]} for message in received]
-    told = world.sqs.delete_message_batch(QueueUrl=queue, Entries=[*deleted, {"Id": "no", "ReceiptHandle": "made up"}])
-    assert len(told["Successful"]) == 9
-    assert [entry["Code"] for entry in told["Failed"]] == ["ReceiptHandleIsInvalid"]
+    response = world.sqs.delete_message_batch(QueueUrl=queue, Entries=[*deleted, {"Id": "no", "ReceiptHandle": "made up"}])
+    assert len(response["Successful"]) == 9
+    assert [entry["Code"] for entry in response["Failed"]] == ["ReceiptHandleIsInvalid"]
     prefix = "AWS.SimpleQueueService"
     for batch, code in (
         ([], "EmptyBatchRequest"),
@@ -154,11 +154,11 @@ def test_a_message_is_published(world):
 
 def test_messages_are_published_in_batches(world):
     publish = world.sns.publish_batch
-    told = publish(
+    response = publish(
         TopicArn=TOPIC, PublishBatchRequestEntries=[{"Id": "a", "Message": "a"}, {"Id": "b", "Message": "b", "Subject": ""}]
     )
-    assert [entry["Id"] for entry in told["Successful"]] == ["a"]
-    assert [(entry["Id"], entry["Code"], entry["SenderFault"]) for entry in told["Failed"]] == [("b", "InvalidParameter", True)]
+    assert [entry["Id"] for entry in response["Successful"]] == ["a"]
+    assert [(entry["Id"], entry["Code"], entry["SenderFault"]) for entry in response["Failed"]] == [("b", "InvalidParameter", True)]
     for entries, code in (
         ([], "EmptyBatchRequest"),
         ([{"Id": str(number), "Message": "a"} for number in range(11)], "TooManyEntriesInBatchRequest"),

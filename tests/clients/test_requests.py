@@ -198,8 +198,8 @@ def test_a_member_that_ecs_does_not_know_is_refused_and_one_that_it_knows_is_not
 
 
 def test_a_member_that_is_null_is_none(world):
-    told = world.by_hand("ecs", "ListTasks", {"cluster": CLUSTER, "serviceName": None, "mood": None})
-    assert (told[0], len(told[2]["taskArns"])) == (200, 2)
+    response = world.by_hand("ecs", "ListTasks", {"cluster": CLUSTER, "serviceName": None, "mood": None})
+    assert (response[0], len(response[2]["taskArns"])) == (200, 2)
 
 
 @pytest.mark.parametrize("operation", GOOD["ecs"])

@@ -59,8 +59,8 @@ class Shell:
 
     def exported(self):
         """The AWS variables that a program started in this shell has in addition."""
-        told = self.run(f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'").stdout
-        return {name: value for name, value in json.loads(told).items() if name.startswith("AWS_") and name not in BARE}
+        printed = self.run(f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'").stdout
+        return {name: value for name, value in json.loads(printed).items() if name.startswith("AWS_") and name not in BARE}
 
 
 @pytest.fixture

@@ -87,10 +87,10 @@ class World:
             text=True,
             preexec_fn=lambda: signal.alarm(LIFETIME_SECONDS),
         )
-        told = self.process.stdout.readline()
-        self.told = [told]
-        found = re.search(r"http://(127\.0\.0\.1:\d+)", told)
-        assert found, f"the first line has no endpoint: `{told}`"
+        printed = self.process.stdout.readline()
+        self.printed = [printed]
+        found = re.search(r"http://(127\.0\.0\.1:\d+)", printed)
+        assert found, f"the first line has no endpoint: `{printed}`"
         self.recorder = Recorder(found[1])
         self.clients = {}
 
@@ -142,12 +142,12 @@ class World:
         In this process, because starting the command takes most of a second; `test_serve.py` starts it too. The
         endpoint is an argument, because version 1 of the CLI ignores AWS_ENDPOINT_URL for SQS.
         """
-        told, complaints = io.StringIO(), io.StringIO()
+        printed, complaints = io.StringIO(), io.StringIO()
         before = dict(os.environ)
         os.environ.clear()
         os.environ.update(ENVIRONMENT)
         try:
-            with contextlib.redirect_stdout(told), contextlib.redirect_stderr(complaints):
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complaints):
                 words = ["--endpoint-url", self.recorder.endpoint, *shlex.split(command)]
                 code = awscli.clidriver.create_clidriver().main(words)
         except SystemExit as ended:  # for words that it does not understand
@@ -155,15 +155,15 @@ class World:
         finally:
             os.environ.clear()
             os.environ.update(before)
-        return code, json.loads(told.getvalue()) if told.getvalue().strip() else None, complaints.getvalue()
+        return code, json.loads(printed.getvalue()) if printed.getvalue().strip() else None, complaints.getvalue()
 
     def greeting(self):
         """The startup output of the simulator."""
-        while not self.told[-1].startswith("  aws ecs update-task-protection"):
+        while not self.printed[-1].startswith("  aws ecs update-task-protection"):
             line = self.process.stdout.readline()
             assert line, "the simulator ended"
-            self.told.append(line)
-        return "".join(self.told)
+            self.printed.append(line)
+        return "".join(self.printed)
 
     def cli_process(self, command_line):
         """The command `aws` in a separate process."""

@@ -60,7 +60,7 @@ def is_steady(world):
 
 
 @pytest.mark.long(60)
-def test_a_blocked_deployment_is_told_of_once_and_once_when_it_is_over(deploy, tmp_path):
+def test_a_blocked_deployment_is_notified_once_and_once_when_it_is_over(deploy, tmp_path):
     world = deploy(parameters={"BlockedAfterMinutes": "0"})
     world.deliver()
     people, machines = subscriber(world), world.stack.outputs["AlertQueueUrl"]
@@ -88,7 +88,7 @@ def test_a_blocked_deployment_is_told_of_once_and_once_when_it_is_over(deploy, t
 
 
 @pytest.mark.long(15)
-def test_the_jobs_of_a_task_that_is_told_to_stop_are_told_of_and_forwarded(deploy):
+def test_the_jobs_of_a_task_that_must_stop_are_notified_and_forwarded(deploy):
     world = deploy(parameters={"InterruptedJobs": "true"})
     world.deliver()
     worker = world.worker(world.idle_task())
