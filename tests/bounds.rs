@@ -264,7 +264,7 @@ fn starts_on_unknown_tasks_create_no_more_records_in_a_minute_than_the_reads_abo
         place.world.delivers.sweep_every = None;
         let first = records_of_a_minute(&mut place, tasks_in_a_batch);
         assert!((first_minute * 9 / 10..=first_minute).contains(&first), "{first} records of {tasks_in_a_batch} each");
-        // Their messages have not come again. From now on there are two reads a second.
+        // SQS has not redelivered their messages. From now on there are two reads a second.
         place.world.region.lock().queues.purge(JOB_QUEUE).unwrap();
         let second = records_of_a_minute(&mut place, tasks_in_a_batch);
         let later = first_minute / 13 * 12;

@@ -53,7 +53,7 @@ fn deliver_until_dead_lettered(stage: &mut Stage) -> usize {
 fn a_job_whose_task_ecs_did_not_know_is_protected_by_a_redrive_once_the_service_exists() {
     for by in BOTH {
         let mut stage = Stage::new();
-        // Ids of tasks follow from what was created before, so another Region tells the id in advance.
+        // The id of a task follows from the resources created before it, so another Region gives the id in advance.
         let id = later_task(&Stage::new());
         stage.tasks.push(id.clone());
         stage.send(&stage.message(2, json!({"maxDurationMinutes": 600})));
@@ -140,7 +140,7 @@ fn a_later_time_in_the_attribute_of_a_message_than_that_of_sqs_is_ignored() {
         let mut stage = Stage::new();
         with_sent_at(&stage, later_s, json!({"maxDurationMinutes": 60}));
         stage.advance(3600);
-        assert_eq!((stage.deliver(30_000), stage.protected(0)), (0, false), "its time is over, whatever it says");
+        assert_eq!((stage.deliver(30_000), stage.protected(0)), (0, false), "its time is over");
         with_sent_at(&stage, later_s, json!({"jobId": "next", "maxDurationMinutes": 60}));
         stage.deliver(30_000);
         assert_eq!(minutes_left(&stage, 0), Some(60), "{later_s} s later than SQS says");

@@ -104,7 +104,7 @@ impl LearnedDurations {
         }
     }
 
-    /// What is learned about a job that is still running.
+    /// The forecast end of a running job, or since when it has run longer than every finished job of its kind.
     pub fn of(&self, job: &Job, now: Timestamp) -> Learned {
         let Some((jobs, started_at)) = self.of_kind(job).zip(job.started_at) else { return Learned::Nothing };
         let longest = jobs.iter().map(|job| job.seconds).max().unwrap_or_default();

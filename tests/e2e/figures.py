@@ -32,8 +32,8 @@ def summary():
         calls.update({tuple(name.split(" ", 1)): count for name, count in world["counts"].items()})
     for service in sorted({service for service, _ in calls}):
         operations = {operation: count for (of, operation), count in calls.items() if of == service}
-        told = ", ".join(f"{operation} {count}" for operation, count in sorted(operations.items()))
-        lines.append(f"the function called {service} {sum(operations.values())} times: {told}")
+        counted = ", ".join(f"{operation} {count}" for operation, count in sorted(operations.items()))
+        lines.append(f"the function called {service} {sum(operations.values())} times: {counted}")
     for measured in noted("latency"):
         floor = quantile(measured["floor_ms"], 0.5)
         p50, p99 = (quantile(measured["sent_to_confirmed_ms"], share) for share in (0.5, 0.99))

@@ -32,10 +32,10 @@ def alert(world, queue_url, kind, event):
 
     message = world.await_one(queue_url, wanted, f"alert {kind} {event}", within=180)
     schema = json.loads((world.programs.project / "schemas/alert.schema.json").read_text())
-    told = json.loads(message["Body"])
-    jsonschema.Draft202012Validator(schema).validate(told)
-    assert (told["kind"], told["event"]) == (kind, event)
-    return told
+    notified = json.loads(message["Body"])
+    jsonschema.Draft202012Validator(schema).validate(notified)
+    assert (notified["kind"], notified["event"]) == (kind, event)
+    return notified
 
 
 def ask_by_the_aws_cli(world, command, folder):
@@ -71,8 +71,8 @@ def test_a_blocked_deployment_is_notified_once_and_once_when_it_is_over(deploy, 
     # The first reconcile finds tasks that have not started yet. A recheck, through its delayed message, finds the
     # service blocked.
     opened = [alert(world, queue, "deployment-blocked", "opened") for queue in (people, machines)]
-    for told in opened:
-        (blocking,) = told["blockingTasks"]
+    for notified in opened:
+        (blocking,) = notified["blockingTasks"]
         assert blocking["taskArn"] == worker.task
         assert [(job["jobId"], job["labels"]) for job in blocking["jobs"]] == [("encode-17", {"title": "Episode 17"})]
     (status,) = ask_by_the_aws_cli(world, {"status": {"service": "web"}}, tmp_path)["status"]["services"]
@@ -83,7 +83,7 @@ def test_a_blocked_deployment_is_notified_once_and_once_when_it_is_over(deploy, 
     for queue in (people, machines):
         assert alert(world, queue, "deployment-blocked", "resolved")["incident"] == opened[0]["incident"]
     for queue in (people, machines):
-        assert world.received(queue) == [], "something was told twice"
+        assert world.received(queue) == [], "a notification was sent twice"
     assert world.left_in("DeadLetterQueue") == 0
 
 
@@ -95,17 +95,17 @@ def test_the_jobs_of_a_task_that_must_stop_are_notified_and_forwarded(deploy):
     world.jobs.await_done([worker.tell("started", "encode-17", maxDurationMinutes=60).id])
     world.ecs.stop_task(cluster=CLUSTER, task=worker.task, reason="a person stopped it")
     world.put_event("ecs-task-state-change-stopping.json", worker.task, taskArn=worker.task, group="service:web")
-    told = alert(world, world.stack.outputs["AlertQueueUrl"], "job-interrupted", "opened")
+    notified = alert(world, world.stack.outputs["AlertQueueUrl"], "job-interrupted", "opened")
     job = json.loads(world.await_one(world.stack.outputs["InterruptedJobQueueUrl"], lambda _: True, "the job")["Body"])
     schema = json.loads((world.programs.project / "schemas/interrupted-job.schema.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(job)
     assert (job["jobId"], job["taskArn"], job["stage"]) == ("encode-17", worker.task, "stopping")
-    assert worker.task in json.dumps(told)
+    assert worker.task in json.dumps(notified)
     eventually(lambda: task_status(world, worker.task) == "STOPPED", "the task has stopped")
     world.put_event("ecs-task-state-change-stopped.json", worker.task, taskArn=worker.task, group="service:web")
     eventually(lambda: len(world.events.handled) == 2, "the second event is handled")
     assert [invoked.error for _, invoked in world.events.handled] == [None, None]
-    assert world.left_in("InterruptedJobQueue") == world.left_in("AlertQueue") == 0, "it was told twice"
+    assert world.left_in("InterruptedJobQueue") == world.left_in("AlertQueue") == 0, "a notification was sent twice"
 
 
 def task_status(world, task):

@@ -71,7 +71,7 @@ class Load:
         assert self.is_small or not undone, f"{len(undone)} messages are not done"
         self.world.jobs.stop()
         undone -= {sent.id for sent in self.workload.sent if self.world.jobs.is_done(sent.id)}
-        eventually(lambda: undone <= self.waiting(), "what is not done is in the queue", within=30, every=0.5)
+        eventually(lambda: undone <= self.waiting(), "the unfinished messages are in the queue", within=30, every=0.5)
         return undone
 
     def idle_tasks(self, undone):
@@ -138,7 +138,7 @@ def reported_as_refused(world):
     """The tasks in `protection-refused` alerts."""
     alerts = iter(lambda: world.received(world.stack.outputs["AlertQueueUrl"]), [])
     bodies = [json.loads(message["Body"]) for messages in alerts for message in messages]
-    return {one["taskArn"] for told in bodies if told["kind"] == "protection-refused" for one in told["refusedTasks"]}
+    return {one["taskArn"] for notified in bodies if notified["kind"] == "protection-refused" for one in notified["refusedTasks"]}
 
 
 @pytest.mark.long(60)

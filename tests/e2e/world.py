@@ -205,8 +205,8 @@ class World:
     def complaints(self):
         """Calls of the function that its role does not allow, and errors that it has logged."""
         forbidden = [call for call in self.gateway.calls if not self.permissions.allow(call)]
-        told = [f"not allowed: {call.service} {call.operation} {json.dumps(call.request)[:200]}" for call in forbidden]
-        return told + [f"error: {line}" for line in self._errors]
+        denied = [f"not allowed: {call.service} {call.operation} {json.dumps(call.request)[:200]}" for call in forbidden]
+        return denied + [f"error: {line}" for line in self._errors]
 
     def log_lines(self, *levels):
         return [line for function in self.functions for line in function.lines(*levels)]

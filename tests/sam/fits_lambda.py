@@ -82,12 +82,12 @@ def check(file: Path, machine: str, glibc_max: tuple[int, ...] = GLIBC_MAX) -> s
     binary = read(file)
     if binary.machine != machine:
         raise DoesNotFit(f"{file} is for {binary.machine}, and {machine} is wanted")
-    told = ".".join(map(str, binary.glibc)) or "none"
+    needed = ".".join(map(str, binary.glibc)) or "none"
     if binary.glibc > glibc_max:
         most = ".".join(map(str, glibc_max))
         make = "make build" if glibc_max == GLIBC_MAX else "make worker"
-        raise DoesNotFit(f"{file} needs glibc {told}, and has to run with {most}: build it with `{make}`")
-    return f"{file}: {file.stat().st_size / 1e6:.1f} MB, for {machine}, needs glibc {told}"
+        raise DoesNotFit(f"{file} needs glibc {needed}, and has to run with {most}: build it with `{make}`")
+    return f"{file}: {file.stat().st_size / 1e6:.1f} MB, for {machine}, needs glibc {needed}"
 
 
 if __name__ == "__main__":

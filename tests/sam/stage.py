@@ -122,8 +122,8 @@ class Stage:
         serve = [program, "serve", "--host", listen, "--port", "0", "--service", f"{SERVICE}={TASKS}"]
         self._server = subprocess.Popen([*bounded, *serve], stdout=subprocess.PIPE, text=True)
         # Its first line, which it prints once it listens; the end of its output if it could not.
-        told = self._server.stdout.readline()
-        found = re.search(r"http://\S+", told)
+        printed = self._server.stdout.readline()
+        found = re.search(r"http://\S+", printed)
         if found is None:
             raise CannotRun(f"ecs-sim does not serve on {listen}")
         return found[0]
@@ -169,8 +169,8 @@ class Stage:
         """The payload adapted to this moment and this Region: its tasks are those that run here, its messages were
         sent just now, its rechecks come from the recheck queue.
         """
-        for told, here in zip(tasks_of_payloads(), self.tasks, strict=True):
-            payload = payload.replace(told, here)
+        for example, here in zip(tasks_of_payloads(), self.tasks, strict=True):
+            payload = payload.replace(example, here)
         payload = payload.replace(":taskhold-rechecks", ":rechecks")
         event = json.loads(payload)
         records = event.get("Records") if isinstance(event, dict) else event

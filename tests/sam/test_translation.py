@@ -32,7 +32,7 @@ def resources():
 
 
 def properties(resources, kind):
-    return {name: told["Properties"] for name, told in resources.items() if told["Type"] == kind}
+    return {name: resource["Properties"] for name, resource in resources.items() if resource["Type"] == kind}
 
 
 def arn(name):
@@ -41,7 +41,7 @@ def arn(name):
 
 def test_sam_adds_a_role_and_one_resource_or_two_for_each_event(resources):
     written = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
-    added = {name: told["Type"] for name, told in resources.items() if name not in written}
+    added = {name: resource["Type"] for name, resource in resources.items() if name not in written}
     assert added == {
         "FunctionRole": "AWS::IAM::Role",
         "FunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",

@@ -60,9 +60,9 @@ class Use:
         with zipfile.ZipFile(package, "w") as archive:
             archive.writestr("bootstrap", "no Lambda runs it")
         example = re.search(r"```hcl\n(.*?)```", (MODULE / "README.md").read_text(), re.DOTALL)[1]
-        for told, here in [("./taskhold/terraform", MODULE), ("./taskhold/target/lambda/bootstrap.zip", package)]:
-            assert told in example
-            example = example.replace(told, str(here))
+        for documented, here in [("./taskhold/terraform", MODULE), ("./taskhold/target/lambda/bootstrap.zip", package)]:
+            assert documented in example
+            example = example.replace(documented, str(here))
         # The example leaves the role to its reader.
         role = """
 resource "aws_iam_role" "worker" {
@@ -95,7 +95,7 @@ resource "aws_iam_role" "worker" {
         """The change that Terraform would make to each resource that deviates from its configuration."""
         self.terraform("plan", "-no-color", "-input=false", "-out=plan")
         plan = json.loads(self.terraform("show", "-json", "plan"))
-        changes = {told["address"]: told["change"]["actions"] for told in plan["resource_changes"]}
+        changes = {change["address"]: change["change"]["actions"] for change in plan["resource_changes"]}
         return {address: actions for address, actions in changes.items() if actions not in (["no-op"], ["read"])}
 
 
