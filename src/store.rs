@@ -134,24 +134,11 @@ pub async fn update<R: Record, T>(
     known: Option<&Versioned<R>>,
     mut change: impl FnMut(&mut R) -> Changed<T>,
 ) -> Result<Updated<R, T>, StoreError> {
-    update_from(store, key, known, |_, record| change(record)).await
+    update_after(store, key, known, |_, record| change(record), async |_, _, _| {}).await
 }
 
-/// Like [`update`], and `change` gets the record before the change, too.
-///
-/// # Errors
-/// As [`update`].
-pub async fn update_from<R: Record, T>(
-    store: &dyn Store<R>,
-    key: &R::Key,
-    known: Option<&Versioned<R>>,
-    change: impl FnMut(&R, &mut R) -> Changed<T>,
-) -> Result<Updated<R, T>, StoreError> {
-    update_after(store, key, known, change, async |_, _, _| {}).await
-}
-
-/// Like [`update_from`], and runs `prepare` before the changed record is stored. `prepare` gets the record before
-/// and after the change, and may still modify the changed record and the result. It runs again after a
+/// Like [`update`], and `change` gets the record before the change too. `prepare` runs before the changed record is
+/// stored. It gets the record before and after the change, and may still modify the changed record and the result. It runs again after a
 /// conflict.
 ///
 /// # Errors

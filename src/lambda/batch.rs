@@ -18,7 +18,7 @@ use crate::service::lookups::EventOrigin;
 use crate::service::reconciler::SERVICES_AT_ONCE;
 use crate::task::concurrently::at_once;
 use crate::task::outcome::{RetryReason, TaskState};
-use crate::task::stop::ObservedStop;
+use crate::task::stop::{ObservedStop, ReportedStop};
 use crate::text::shown_time;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{FutureExt, StreamExt, stream};
@@ -67,7 +67,7 @@ impl Function {
         records.iter_mut().for_each(drop_what_is_read);
         let mut unobserved = match gathered.stops.is_empty() {
             true => HashMap::new(),
-            // Boxed: few batches await it.
+            // Boxed, so that the future of a batch without stops stays small.
             false => self.observe_stops(&mut gathered, budget).boxed_local().await,
         };
         // In the order of the records, so that the same batch is always handled the same way.
@@ -124,8 +124,8 @@ impl Function {
     /// the failed ones by index, with the reason.
     async fn observe_stops(&self, gathered: &mut Gathered, budget: Budget<'_>) -> HashMap<usize, RetryReason> {
         let stops = std::mem::take(&mut gathered.stops);
-        let reported: Vec<_> =
-            stops.iter().map(|(place, stop)| (stop, gathered.changes[*place].jobs.as_slice())).collect();
+        let jobs_at = |place: &usize| gathered.changes[*place].jobs.as_slice();
+        let reported: Vec<_> = stops.iter().map(|(place, stop)| ReportedStop { stop, jobs: jobs_at(place) }).collect();
         let observed = self.services.tasks.read_stops(&reported, budget).await;
         let mut unobserved = HashMap::new();
         for (place, observed) in stops.into_keys().zip(observed) {

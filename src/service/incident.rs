@@ -15,7 +15,7 @@
 pub mod advance;
 pub mod delivery;
 pub mod escalation;
-pub(crate) mod in_time;
+mod in_time;
 pub mod pending;
 pub mod problem;
 pub mod scale_in;
@@ -152,7 +152,7 @@ impl Incident {
         }
         let has_joined = self.kind == AlertKind::ProtectionRefused && self.scope.has_joined(&problem.scope);
         let is_quiet = problem.is_quiet(now);
-        let quiet = now.duration_since(self.notified_at);
+        let since_notified = now.duration_since(self.notified_at);
         let mut tasks = problem.scope.tasks;
         match self.state {
             // One notification at a time. The one that is being sent does not name a task that joins meanwhile.
@@ -164,7 +164,9 @@ impl Incident {
                 self.state = IncidentState::Escalated { marks };
                 self.notify(PendingNotification::new(Transition::Escalated), now);
             }
-            _ if (quiet >= policy.repeat_after && !is_quiet) || (has_joined && quiet >= JOINED_AFTER) => {
+            _ if (since_notified >= policy.repeat_after && !is_quiet)
+                || (has_joined && since_notified >= JOINED_AFTER) =>
+            {
                 self.notify(PendingNotification::new(Transition::Repeated), now);
             }
             // A task that joined stays unknown until a notification names it.

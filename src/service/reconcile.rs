@@ -10,8 +10,7 @@ use crate::service::diagnosis::{Assessment, Diagnosis, Remembered, diagnose};
 use crate::service::incident::Incident;
 use crate::service::incident::advance::advance;
 use crate::service::incident::delivery::{self, ClaimedNotification};
-use crate::service::incident::in_time::quiet_until;
-use crate::service::incident::problem::{idle_tasks, opens_at};
+use crate::service::incident::problem::{idle_tasks, opens_at, quiet_until};
 use crate::service::incident::scale_in;
 use crate::service::pause::is_held;
 use crate::service::policy::ServicePolicy;
@@ -50,6 +49,7 @@ pub fn reconcile_snapshot(
     let waiting_scale_in = record.waiting_scale_in;
     let assessment = Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen, waiting_scale_in };
     let opens_at = opens_at(assessment, &policy.alerts);
+    let quiet_until = quiet_until(assessment);
     advance(&mut record.incidents, assessment, &policy.alerts);
     remember(record, &diagnosis);
     remember_pause(record, &diagnosis, snapshot);
@@ -63,7 +63,7 @@ pub fn reconcile_snapshot(
     let kept_until = kept_until(snapshot, &diagnosis.rollout).filter(|_| !diagnosis.blocking_tasks.is_empty());
     let ripe = record.remediation.ripe_from(&record.idle_seen, &policy.remediations);
     let pause_over = diagnosis.pause.as_ref().and_then(|pause| Some(pause.timeout()?.0));
-    let quiet_until = if has_block_incident(record) { quiet_until(&diagnosis, snapshot.at) } else { None };
+    let quiet_until = quiet_until.filter(|_| has_block_incident(record));
     let other_moments = [opens_at, quiet_until, kept_until, ripe, pause_over];
     let inputs = RecheckInputs { diagnosis: &diagnosis, remediation: &record.remediation, other_moments };
     let watch = policy.has_recheck_queue.then(|| next_watch(before, snapshot.at, reason, inputs, policy));

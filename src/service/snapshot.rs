@@ -163,6 +163,11 @@ impl JobSnapshot {
         let learned = self.learned.end().map(|learned| learned.expected);
         self.expected_until.or(learned).unwrap_or(self.until).min(self.until)
     }
+
+    /// Whether it has run past the end that its worker expected, else longer than every finished job of its kind.
+    pub(crate) fn overruns(&self, now: Timestamp) -> bool {
+        self.expected_until.or(self.learned.overran_at()).is_some_and(|end| end <= now)
+    }
 }
 
 /// A read that failed.

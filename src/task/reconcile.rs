@@ -106,7 +106,7 @@ impl Reconcile<'_> {
         let is_asked = found.is_some();
         let guess = found.map(|found| found.versioned).or_else(|| begins.then(Versioned::default));
         let retention = self.config.finished_job_retention;
-        let stored = store::update_from(self.store, task, guess.as_ref(), |before: &TaskRecord, record| {
+        let change_record = |before: &TaskRecord, record: &mut TaskRecord| {
             let now = self.clock.now();
             record.forget(now, retention);
             record.merge_change(&change, self.config.linger, now);
@@ -132,7 +132,8 @@ impl Reconcile<'_> {
                 next = Next::End(self.of_unknown_task(now));
             }
             Changed { result: next, keep_until: record.keep_until(now, retention) }
-        });
+        };
+        let stored = store::update_after(self.store, task, guess.as_ref(), change_record, async |_, _, _| {});
         match stored.await {
             Ok(Updated { result: next, versioned }) => {
                 Ok(Stage { at, task: change.task, versioned, release: change.release, next })

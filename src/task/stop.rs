@@ -29,6 +29,17 @@ pub struct TaskStopEvent {
     pub cause: StopCause,
 }
 
+/// A stop that a message reports.
+pub(crate) struct ReportedStop<'a> {
+    pub(crate) stop: &'a TaskStopEvent,
+    /// The jobs of the task that the same batch reports.
+    pub(crate) jobs: &'a [(JobKey, Job)],
+}
+
+/// Most stops observed at once: each may cost a read of protection, whose bucket gives 20 calls a second after a burst of
+/// 100 (aws-facts "ECS: the protection API").
+const STOPS_AT_ONCE: usize = 8;
+
 /// What ECS says about a stop.
 pub(crate) struct ObservedStop {
     /// `None` while it may still turn out that the jobs have finished.
@@ -55,45 +66,50 @@ impl TaskReconciler {
         let Some(record) = self.with_live_jobs(stop, &[]).await? else { return Ok(None) };
         budget.allows_a_call(&*self.clock)?;
         let described = self.ecs.describe_tasks(&task.cluster, std::slice::from_ref(&task.id)).await?;
-        Ok(self.observed(stop, &record, described.into_iter().find(|described| described.id == task.id)).await)
+        Ok(self.observe(stop, &record, described.into_iter().find(|described| described.id == task.id)).await)
     }
 
-    /// The same for stops that messages report, each of another task and with the jobs that the batch reports for it, in
-    /// the same order. Every principal that may send to the job queue can report stops, so up to a hundred tasks share a
+    /// Like [`Self::read_stop`], for stops that messages report, each of another task. The results have the order of
+    /// `stops`. Every principal that may send to the job queue can report stops, so up to a hundred tasks share a
     /// read, and the reads have the rate of those about tasks that ECS may not know. Job messages of the batch must not
     /// wait: without a token, the stops are retried.
     pub(crate) async fn read_stops(
         &self,
-        stops: &[(&TaskStopEvent, &[(JobKey, Job)])],
+        stops: &[ReportedStop<'_>],
         budget: Budget<'_>,
     ) -> Vec<Result<Option<ObservedStop>, RetryReason>> {
-        let loads = stops.iter().map(|(stop, reported)| self.with_live_jobs(stop, reported));
+        let loads = stops.iter().map(|reported| self.with_live_jobs(reported.stop, reported.jobs));
         let records: Vec<_> = stream::iter(loads).buffered(RECORDS_AT_ONCE).collect().await;
         let found = stops.iter().zip(&records).filter(|(_, record)| matches!(record, Ok(Some(_))));
-        let mut busy: Vec<&Task> = found.map(|((stop, _), _)| &stop.task).collect();
+        let mut busy: Vec<&Task> = found.map(|(reported, _)| &reported.stop.task).collect();
         busy.sort();
         let mut described = HashMap::new();
         let clusters = busy.chunk_by(|one, other| one.cluster == other.cluster);
         for tasks in clusters.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX)) {
-            let answer = self.described(tasks, budget).await;
+            let answer = self.describe_at_limited_rate(tasks, budget).await;
             let of = |task: &Task| match &answer {
                 Ok(described) => Ok(described.iter().find(|described| described.id == task.id).cloned()),
                 Err(failure) => Err(failure.clone()),
             };
             described.extend(tasks.iter().map(|task| (*task, of(task))));
         }
-        let mut observed = Vec::with_capacity(stops.len());
-        for ((stop, _), record) in stops.iter().zip(records) {
-            observed.push(match (record, described.remove(&stop.task)) {
-                (Err(failure), _) | (Ok(Some(_)), Some(Err(failure))) => Err(failure),
-                (Ok(Some(record)), Some(Ok(described))) => Ok(self.observed(stop, &record, described).await),
-                (Ok(_), _) => Ok(None),
-            });
+        let mut answered = Vec::with_capacity(stops.len());
+        for (ReportedStop { stop, .. }, record) in stops.iter().zip(records) {
+            answered.push((*stop, record, described.remove(&stop.task)));
         }
-        observed
+        let observed = answered.into_iter().map(async |(stop, record, described)| match (record, described) {
+            (Err(failure), _) | (Ok(Some(_)), Some(Err(failure))) => Err(failure),
+            (Ok(Some(record)), Some(Ok(described))) => Ok(self.observe(stop, &record, described).await),
+            (Ok(_), _) => Ok(None),
+        });
+        stream::iter(observed).buffered(STOPS_AT_ONCE).collect().await
     }
 
-    async fn described(&self, tasks: &[&Task], budget: Budget<'_>) -> Result<Vec<TaskDescription>, RetryReason> {
+    async fn describe_at_limited_rate(
+        &self,
+        tasks: &[&Task],
+        budget: Budget<'_>,
+    ) -> Result<Vec<TaskDescription>, RetryReason> {
         budget.allows_a_call(&*self.clock)?;
         if !self.lookups.take_without_waiting(self.clock.now()) {
             info!(tasks = tasks.len(), "reading no more stops that messages report for now; they are retried");
@@ -122,7 +138,7 @@ impl TaskReconciler {
     }
 
     /// What the answer of ECS says about the stop of a task. `None` if the task does not stop.
-    async fn observed(
+    async fn observe(
         &self,
         stop: &TaskStopEvent,
         record: &TaskRecord,

@@ -47,7 +47,7 @@ impl Fact {
 
 /// The deadline of a deployment: the default of `TASKHOLD_DEADLINE_MINUTES`.
 const DEADLINE: Millis = 180 * MINUTE;
-/// How long before that its block must have been reported, whatever the workers expect.
+/// How long before that a block counts, whatever the workers expect, so that it must be reported by the deadline.
 const LATEST_NEWS: Millis = MISSED_AFTER as Millis * MINUTE;
 /// For how many minutes an interruption is news.
 const NEWS_MINUTES: usize = 15;

@@ -172,13 +172,7 @@ fn first(alert: &Alert) -> String {
         },
         (AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring, _) => match refused::by_ecs(alert) {
             0 => "let jobs of these tasks finish, or send new jobs to other tasks.".to_owned(),
-            _ => {
-                let owner = "tell the owner of the jobs that they run unprotected. taskhold retries automatically.";
-                match actions.iter().find(|action| matches!(action, SuggestedAction::RaiseDesiredCount { .. })) {
-                    Some(_) if !diagnosis.blocking_tasks.is_empty() => owner.to_owned(),
-                    _ => act_or(owner),
-                }
-            }
+            _ => of_refusal(alert, act_or),
         },
         (AlertKind::TooManyDeployments, _) => "pause the pipeline that deploys this service.".to_owned(),
         (AlertKind::OrphanedProtection, _) => "release the tasks that the status command lists as idle.".to_owned(),
@@ -204,6 +198,17 @@ fn helps(action: &SuggestedAction, outlook: Outlook) -> bool {
     }
 }
 
+fn of_refusal(alert: &Alert, act_or: impl Fn(&str) -> String) -> String {
+    let owner = "tell the owner of the jobs that they run unprotected. taskhold retries automatically.";
+    let is_raise = |action: &SuggestedAction| matches!(action, SuggestedAction::RaiseDesiredCount { .. });
+    // A higher desired count may not help while a protected task blocks.
+    let is_uncertain = !alert.diagnosis.blocking_tasks.is_empty();
+    match is_uncertain && alert.diagnosis.suggested_actions.iter().any(is_raise) {
+        true => owner.to_owned(),
+        false => act_or(owner),
+    }
+}
+
 fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) -> String {
     let Some(forecast) = alert.diagnosis.forecast else {
         return act_or("nothing. The block ends by itself.");
@@ -211,6 +216,8 @@ fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) 
     let check_again = clock(forecast.by_jobs, alert.at);
     let deadline = alert.diagnosis.deadline;
     let source = deadline.map(|deadline| deadline.source);
+    let overrunning = overrunning(alert);
+    let decide = || act_or(&deadline.map_or_else(String::new, |deadline| choice(alert, deadline)));
     match outlook {
         Outlook::Late { likelihood: Likelihood::Declared | Likelihood::Probable, .. } | Outlook::Passed
             if source == Some(DeadlineSource::CleanUp) =>
@@ -219,24 +226,19 @@ fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) 
              tasks."
                 .to_owned()
         }
-        Outlook::Late { likelihood: Likelihood::Declared | Likelihood::Probable, .. } => {
-            act_or(&deadline.map_or_else(String::new, |deadline| choice(alert, deadline)))
-        }
+        Outlook::Late { likelihood: Likelihood::Declared | Likelihood::Probable, .. } => decide(),
         Outlook::Passed if source == Some(DeadlineSource::CloudFormation) => missed(source).to_owned(),
         Outlook::Passed => act_or(missed(source)),
         Outlook::Open | Outlook::InTime { .. } if forecast.is_open_ended() => {
             "ask the owner of the worker to stop the old tasks from taking new jobs.".to_owned()
         }
         Outlook::Late { .. } if alert.diagnosis.blocking_tasks.iter().all(is_foreign) => ASK_THE_OWNER.to_owned(),
-        Outlook::Late { .. } | Outlook::Open | Outlook::InTime { .. } if overrunning(alert) > 0 => {
-            check_progress(overrunning(alert))
-        }
+        _ if overrunning > 0 => check_progress(overrunning),
         Outlook::Late { .. } if forecast.basis == ForecastBasis::Maximum => {
             "find out when the jobs end: their workers report no expected end.".to_owned()
         }
         Outlook::Late { .. } | Outlook::InTime { late_at_the_latest: Some(_), .. } => {
-            let act = act_or(&deadline.map_or_else(String::new, |deadline| choice(alert, deadline)));
-            format!("check again at {check_again}. If the jobs still run then, {act}")
+            format!("check again at {check_again}. If the jobs still run then, {}", decide())
         }
         Outlook::Open | Outlook::InTime { .. } => "nothing. The block ends by itself.".to_owned(),
     }

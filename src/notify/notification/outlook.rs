@@ -6,7 +6,6 @@ use crate::notify::wording::{clock, span, time_from};
 use crate::service::alert::{Alert, AlertKind};
 use crate::service::blocking_task::BlockingTask;
 use crate::service::forecast::{Deadline, ForecastBasis};
-use crate::service::snapshot::JobSnapshot;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -101,8 +100,7 @@ fn ends_by_another_task(alert: &Alert) -> bool {
 /// How many jobs of the blocking tasks have run longer than expected.
 pub(crate) fn overrunning(alert: &Alert) -> usize {
     let jobs = alert.diagnosis.blocking_tasks.iter().flat_map(BlockingTask::jobs);
-    let expected = |job: &JobSnapshot| job.expected_until.or(job.learned.overran_at());
-    jobs.filter(|job| expected(job).is_some_and(|expected| expected <= alert.at)).count()
+    jobs.filter(|job| job.overruns(alert.at)).count()
 }
 
 /// Whether a blocking task has jobs.

@@ -36,28 +36,25 @@ enum Basis {
 /// When a block is reported that could be reported at `soonest`: once its jobs should have ended, unless they keep it from
 /// meeting its deadline, or their workers take new jobs.
 pub(crate) fn blocked_opens_at(diagnosis: &Diagnosis, soonest: Timestamp) -> Timestamp {
-    end_in_time(diagnosis, soonest).map_or(soonest, |end| end.at.max(soonest))
+    let deadline = diagnosis.deadline.map(|deadline| deadline.at);
+    let end = end_of_block(diagnosis, soonest).filter(|end| end.at <= latest(end.basis, soonest, deadline));
+    end.map_or(soonest, |end| end.at.max(soonest))
 }
 
 /// Until when an open incident about the block is quiet: until the estimated end of its jobs, or until shortly before the
 /// deadline if that is earlier. `None` if the jobs probably end after the deadline.
 pub(crate) fn quiet_until(diagnosis: &Diagnosis, now: Timestamp) -> Option<Timestamp> {
     let end = end_of_block(diagnosis, now).filter(|end| end.basis == Basis::Estimate)?;
-    let Some(deadline) = diagnosis.deadline else { return Some(end.at) };
-    (end.at < deadline.at).then(|| end.at.min(latest(end.basis, now, Some(deadline.at))))
+    let deadline = diagnosis.deadline.map(|deadline| deadline.at);
+    let is_in_time = deadline.is_none_or(|deadline| end.at < deadline);
+    is_in_time.then(|| end.at.min(latest(end.basis, now, deadline)))
 }
 
-/// When all jobs of the blocking tasks have probably ended, if a report at `soonest` may wait for it.
-fn end_in_time(diagnosis: &Diagnosis, soonest: Timestamp) -> Option<LikelyEnd> {
-    let end = end_of_block(diagnosis, soonest)?;
-    let latest = latest(end.basis, soonest, diagnosis.deadline.map(|deadline| deadline.at));
-    (end.at <= latest).then_some(end)
-}
-
-/// When all jobs of the blocking tasks have probably ended. An estimate is none if their workers take new jobs.
-fn end_of_block(diagnosis: &Diagnosis, soonest: Timestamp) -> Option<LikelyEnd> {
+/// When all jobs of the blocking tasks have probably ended, as seen at `from`. If their workers take new jobs, an estimate
+/// counts as a maximum.
+fn end_of_block(diagnosis: &Diagnosis, from: Timestamp) -> Option<LikelyEnd> {
     let of_task = |task: &BlockingTask| match &task.protected_for {
-        ProtectedFor::Jobs(jobs) => likely_end(jobs, soonest),
+        ProtectedFor::Jobs(jobs) => likely_end(jobs, from),
         ProtectedFor::NoJob | ProtectedFor::Foreign | ProtectedFor::Unknown => None,
     };
     let ends: Option<Vec<LikelyEnd>> = diagnosis.blocking_tasks.iter().map(of_task).collect();
@@ -76,8 +73,8 @@ fn latest(basis: Basis, soonest: Timestamp, deadline: Option<Timestamp>) -> Time
 }
 
 /// When all of these jobs have probably ended, and never later than their declared ends; `None` without jobs. An
-/// estimate that has passed by `soonest` says nothing.
-fn likely_end(jobs: &[JobSnapshot], soonest: Timestamp) -> Option<LikelyEnd> {
+/// estimate that has passed at `from` says nothing.
+fn likely_end(jobs: &[JobSnapshot], from: Timestamp) -> Option<LikelyEnd> {
     let of_job = |job: &JobSnapshot| {
         let overrun = |end: Timestamp| end.checked_add(OVERRUN).ok();
         let learned = match job.learned {
@@ -85,7 +82,7 @@ fn likely_end(jobs: &[JobSnapshot], soonest: Timestamp) -> Option<LikelyEnd> {
             Learned::Overran(at) => overrun(at),
             Learned::Nothing => None,
         };
-        let current = |end: Option<Timestamp>| end.filter(|end| *end > soonest);
+        let current = |end: Option<Timestamp>| end.filter(|end| *end > from);
         match current(job.expected_until.and_then(overrun)).or(current(learned)) {
             Some(end) => LikelyEnd { at: end.min(job.until), basis: Basis::Estimate },
             None => LikelyEnd { at: job.until, basis: Basis::Maximum },

@@ -3,7 +3,7 @@
 use crate::ecs::arn::TaskId;
 use crate::service::alert::AlertKind;
 use crate::service::diagnosis::{Assessment, Diagnosis};
-use crate::service::incident::in_time::{blocked_opens_at, quiet_until};
+use crate::service::incident::in_time::{self, blocked_opens_at};
 use crate::service::incident::scope::{IncidentScope, Problem};
 use crate::service::incident::{AlertPolicy, Incident, Incidents, scale_in};
 use crate::service::refused_task::RefusedTask;
@@ -32,7 +32,7 @@ pub(crate) fn problems(
     let rollout = diagnosis.rollout.id();
     let open = |kind| incidents.get(&key(snapshot, kind)).filter(|incident| incident.is_open());
     let mut add = |kind: AlertKind, since, scope| {
-        let quiet_until = if kind == AlertKind::DeploymentBlocked { quiet_until(diagnosis, now) } else { None };
+        let quiet_until = if kind == AlertKind::DeploymentBlocked { quiet_until(assessment) } else { None };
         problems.insert(key(snapshot, kind), Problem { kind, since, scope, quiet_until });
     };
     let blocking = IncidentScope::new(rollout, diagnosis.blocking_tasks.iter().map(|blocking| &blocking.task));
@@ -90,6 +90,15 @@ pub(crate) fn opens_at(assessment: Assessment<'_>, policy: &AlertPolicy) -> Opti
             let soonest = diagnosis.blocked_since?.saturating_add(policy.blocked_after).unwrap_or(Timestamp::MAX);
             Some(blocked_opens_at(diagnosis, soonest))
         }
+    }
+}
+
+/// Until when an open `deployment-blocked` neither escalates nor repeats; `None` for a scale-in.
+pub(crate) fn quiet_until(assessment: Assessment<'_>) -> Option<Timestamp> {
+    let Assessment { snapshot, diagnosis, .. } = assessment;
+    match diagnosis.rollout.is_scale_in() {
+        true => None,
+        false => in_time::quiet_until(diagnosis, snapshot.at),
     }
 }
 
