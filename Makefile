@@ -13,7 +13,7 @@ QUEUES = celery sidekiq bullmq
 SECONDS = 30
 # The files that `make mutants` changes, in place of those in .cargo/mutants.toml.
 MUTATE =
-# The patches that `make breaks` applies; without any, all of them.
+# The patches that `make breaks` applies. All of them if empty.
 BREAKS =
 # For `make test-load`.
 MESSAGES = 20000
@@ -184,7 +184,7 @@ sim: ## prove: run the whole function with random faults and check its promises:
 soak: ## prove: simulate 30 days of 500 services and 5,000 tasks with faults; nothing may stay open or grow (minutes): make soak SEED=1
 	SOAK_SEED=$(SEED) $(CARGO) test --quiet --profile soak --no-default-features -p taskhold-tests -- --ignored --nocapture soak::
 
-quarter: ## prove: simulate a quarter of fifty busy services, and count the notifications a week, those that are over when read or ask for nothing, and those that are missing (minutes)
+quarter: ## prove: simulate a quarter of fifty busy services, and count the notifications per week, how many are false, and how many are missed (minutes)
 	$(CARGO) test --quiet --profile soak --no-default-features -p taskhold-tests -- --ignored --nocapture quarter::
 
 serve: ## use: run the real function behind a simulated queue, ECS and schedule on loopback, for the AWS CLI, SDKs and workers: make serve PORT=4566
@@ -251,7 +251,7 @@ nightly-fuzz: ## prove: fuzz each parser for ten minutes
 nightly-mutants-reconcilers: ## prove: mutate the two reconcilers and see whether a test fails
 	$(MAKE) --no-print-directory mutants MUTATE='src/task.rs src/task/** src/service.rs src/service/**'
 
-nightly-mutants-state: ## prove: mutate the state store and the outbox and see whether a test fails; make each break of tests/breaks
+nightly-mutants-state: ## prove: mutate the state store and the outbox and see whether a test fails; apply each patch of tests/breaks and see whether its test fails
 	$(MAKE) --no-print-directory breaks
 	$(MAKE) --no-print-directory mutants MUTATE='src/outbox.rs src/store.rs src/store/**'
 
@@ -285,7 +285,7 @@ mutants: ## prove: change the pure core in each way that cargo-mutants knows, an
 	@echo 'Surviving mutants:'
 	@cat $(TARGET)/mutants.out/missed.txt
 
-breaks: ## prove: break a promise on purpose, as each patch of tests/breaks says, and require that the test fails that the patch names (about 10 minutes): make breaks BREAKS=finish_without_room
+breaks: ## prove: apply each patch of tests/breaks, which breaks a promise on purpose, and require that the test it names fails (about 10 minutes): make breaks BREAKS=finish_without_room
 	CARGO="$(CARGO)" tests/breaks/run $(BREAKS)
 
 # cargo-deny's own options come before the command, and the list of checks comes last. The other two workspaces need not

@@ -23,7 +23,7 @@
 //! | `job j-1 beats [for 90m] …`, `job j-1 finishes …` | `job.heartbeat`, `job.finished`; `on a` is needed only for a job that has not started |
 //! | `job j starts on a to z [for 90m] …` | the same for each task from a to z at once, with jobs `j-a` to `j-z` |
 //! | `job … starts on a for 90m under taskhold-run` | `taskhold-run` protects the task first and reports the job; when the job finishes, it reports that and clears the protection |
-//! | `agent is dead`, `agent is slow`, `agent recovers` | the agent gives `taskhold-run` no answer, or only after its request has reached ECS; when it answers again, `taskhold-run` protects the tasks of its live jobs and reports that |
+//! | `agent is dead`, `agent is slow`, `agent recovers` | a dead agent does not answer `taskhold-run`; a slow one passes the request to ECS but answers too late. When the agent recovers, `taskhold-run` protects the tasks of its live jobs and reports that |
 //! | `job … [protected 90m]`, `job … [refused]` | it reports that the task protects itself for this job, or that ECS refused that |
 //! | `again [3]` | redelivers the last message, once or three times |
 //! | `send {"version": 1, …}` | sends exactly this body; `$a` in it, and in payloads of `ask`, stands for the ARN of task a |

@@ -52,7 +52,7 @@ pub enum Learned {
     Nothing,
     /// When it ends.
     End(LearnedEnd),
-    /// It has run longer than all of them, since then.
+    /// It has run longer than all of them. Holds the time at which it passed the longest.
     Overran(Timestamp),
 }
 

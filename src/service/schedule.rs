@@ -113,9 +113,8 @@ pub fn is_awaited(record: &ServiceRecord, due: Timestamp, now: Timestamp) -> boo
 pub(crate) struct RecheckInputs<'a> {
     pub(crate) diagnosis: &'a Diagnosis,
     pub(crate) remediation: &'a RemediationState,
-    /// When the block has lasted for long enough to be notified; when its jobs should have ended; when the time ends for
-    /// which ECS keeps old tasks on purpose; when a task has been idle for long enough to be released; when a pause times
-    /// out.
+    /// When the alert about the block opens; when the jobs of a quiet incident should have ended; when ECS stops keeping
+    /// old tasks on purpose; when a task has been idle for long enough to be released; when a pause times out.
     pub(crate) other_moments: [Option<Timestamp>; 5],
 }
 

@@ -77,7 +77,7 @@ impl Reconcile<'_> {
                     states[stage.at] = Some(TaskState::Known(stage.versioned.record, reason));
                 }
                 Some(Existence::Unproved) | None => {
-                    // The record of a task that has others' jobs holds the change already.
+                    // If the record already has jobs from other messages, it already contains this change.
                     states[stage.at] = Some(match stage.versioned.record.is_blank() {
                         true => TaskState::NotStored(RetryReason::Unanswered),
                         false => TaskState::Known(stage.versioned.record, Some(RetryReason::Unanswered)),

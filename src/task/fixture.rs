@@ -13,7 +13,7 @@ pub(crate) fn key(id: &str) -> JobKey {
     JobKey { job_id: id.to_owned(), attempt: 1 }
 }
 
-/// A job that started in the one minute and may last until the other.
+/// A job that started at minute `from` and may last until minute `until`.
 pub(crate) fn live(from: i64, until: i64) -> Job {
     Job { started_at: Some(at(from)), declared_until: Some(at(until)), reported_at: Some(at(from)), ..Job::default() }
 }

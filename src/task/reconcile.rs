@@ -123,7 +123,7 @@ impl Reconcile<'_> {
             if creates {
                 *record = before.clone();
             }
-            // No call of the function follows for a job of the agent, and the call for another job may not be answered.
+            // The function makes no call for a job whose task protects itself, and ECS may not answer the call for another.
             let is_in_doubt = creates || by_agent && !record.protection.is_known && !jobs.is_empty();
             if is_in_doubt && !is_asked {
                 next = Next::Prove(Box::new(change.clone()));

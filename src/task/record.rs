@@ -76,8 +76,8 @@ impl Record for TaskRecord {
     }
 }
 
-/// How long after the last finish a sweep may hand over the durations. It takes minutes, unless ECS does not know the
-/// service.
+/// How long after the last finish the durations stay for a sweep to gather. A sweep usually gathers them within minutes,
+/// unless ECS does not know the service.
 const GATHERED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
 impl TaskRecord {
@@ -211,7 +211,7 @@ impl TaskRecord {
             || self.stopped_at.is_none() && (may_live() || may_be_protected())
     }
 
-    /// Gives up that the service gathers the durations: ECS may not know the service any more.
+    /// Stops waiting for a sweep to gather the durations: ECS may no longer know the service.
     pub(crate) fn forget_durations(&mut self, now: Timestamp) {
         if self.durations_for.is_some() {
             let last = self.jobs.values().filter_map(|job| job.finished_at).max();

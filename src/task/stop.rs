@@ -112,7 +112,10 @@ impl TaskReconciler {
     ) -> Result<Vec<TaskDescription>, RetryReason> {
         budget.allows_a_call(&*self.clock)?;
         if !self.lookups.take_without_waiting(self.clock.now()) {
-            info!(tasks = tasks.len(), "reading no more stops that messages report for now; they are retried");
+            info!(
+                tasks = tasks.len(),
+                "deferring task stops that messages report: the read limit is reached, and SQS redelivers the events"
+            );
             return Err(RetryReason::Ecs(EcsError::Throttled));
         }
         let ids: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();

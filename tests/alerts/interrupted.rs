@@ -121,8 +121,8 @@ INTERRUPTED transcode in cluster video: a task with 2 running jobs is stopping (
 Lasts until: the task stops, within two minutes.
 If you wait: the jobs that do not finish by then are lost, unless your own queue redelivers them or
    a consumer of taskhold's queue for interrupted jobs restarts them.
-Do first: find out which of the jobs are restarted in one of these ways. When the task has stopped,
-   restart the others that did not finish.
+Do first: find out which jobs are restarted automatically. When the task has stopped, restart the
+   others that did not finish.
 
 Noticed 2026-01-05 10:30 UTC.
 
@@ -254,8 +254,8 @@ fn a_chat_says_the_same_in_short() {
         "Lasts until: the task stops, within two minutes.\n\
          If you wait: the jobs that do not finish by then are lost, unless your own queue redelivers them or a consumer \
          of taskhold's queue for interrupted jobs restarts them.\n\
-         Do first: find out which of the jobs are restarted in one of these ways. When the task has stopped, restart the \
-         others that did not finish.\n\
+         Do first: find out which jobs are restarted automatically. When the task has stopped, restart the others that \
+         did not finish.\n\
          Noticed 2026-01-05 10:30 UTC.\n\
          Why: AWS reclaimed its Spot capacity (`SpotInterruption`).\n\
          The task was protected until 2026-01-05 12:30 UTC (in 2 h). Protection does not prevent this kind of stop.\n\

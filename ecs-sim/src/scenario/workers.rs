@@ -39,7 +39,7 @@ impl ScenarioWorld {
     }
 
     /// Does what `taskhold-run` does: protects the task before it reports the start, and clears the protection after it
-    /// has reported the end. Without an answer of the agent, the report says nothing about protection.
+    /// has reported the end. Without an answer from the agent, the report says nothing about protection.
     pub(super) fn act_as_taskhold_run(&mut self, line: &JobLine, job: &ProcessJob) -> Result<(), String> {
         match line.verb {
             Verb::Starts => {

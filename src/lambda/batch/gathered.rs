@@ -112,7 +112,8 @@ impl Gathered {
         match event {
             EcsEvent::TaskStopEvent(stop) => {
                 let place = self.place(stop.task.clone());
-                // Of two, one with a code: ECS says more than either, unless it has forgotten the task.
+                // Of two events about a task, the one with a stop code. The code matters only if ECS no longer knows
+                // the task: otherwise the read gives more than any event.
                 if stop.cause.code.is_some() || !self.stops.contains_key(&place) {
                     self.stops.insert(place, stop);
                 }

@@ -23,7 +23,7 @@ pub(crate) fn of_service(alert: &Alert) -> FirstLines {
 pub(crate) fn of_interruption(interruption: &Interruption) -> FirstLines {
     let unless = "unless your own queue redelivers them or a consumer of taskhold's queue for interrupted jobs \
                   restarts them.";
-    let check = "find out which of the jobs are restarted in one of these ways.";
+    let check = "find out which jobs are restarted automatically.";
     match interruption.stage {
         StopStage::Stopped => FirstLines {
             until: "the jobs are restarted. The task has stopped.".to_owned(),
@@ -238,7 +238,7 @@ fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) 
             "find out when the jobs end: their workers report no expected end.".to_owned()
         }
         Outlook::Late { .. } | Outlook::InTime { late_at_the_latest: Some(_), .. } => {
-            format!("check again at {check_again}. If the jobs still run then, {}", decide())
+            format!("check again at {check_again}. If the jobs are still running then, {}", decide())
         }
         Outlook::Open | Outlook::InTime { .. } => "nothing. The block ends by itself.".to_owned(),
     }
@@ -246,10 +246,10 @@ fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) 
 
 fn check_progress(jobs: usize) -> String {
     match jobs {
-        1 => "ask the owner of the worker whether its job still makes progress: it has run past its expected end."
+        1 => "ask the owner of the worker whether its job is still making progress: it has run past its expected end."
             .to_owned(),
         many => format!(
-            "ask the owner of the worker whether {many} jobs still make progress: they have run past their expected \
+            "ask the owner of the worker whether {many} jobs are still making progress: they have run past their expected \
              ends."
         ),
     }

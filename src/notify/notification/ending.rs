@@ -31,7 +31,7 @@ pub(crate) fn of_rollout(alert: &Alert) -> String {
         (RolloutEnd::Finished, Some(when)) if was_clean_up(alert) => format!("its old tasks are gone, {when}"),
         (RolloutEnd::Finished, Some(when)) => format!("its {deployment} finished {when}"),
         (RolloutEnd::GoesOn, Some(when)) if alert.kind == AlertKind::DeploymentAtRisk => {
-            format!("its deployment is no longer at risk: unblocked {when}")
+            format!("its deployment no longer waits for protected tasks: unblocked {when}")
         }
         (RolloutEnd::GoesOn, Some(when)) => format!("its deployment was unblocked {when}"),
         (RolloutEnd::Finished | RolloutEnd::GoesOn, None) => over.to_owned(),

@@ -76,7 +76,7 @@ pub(crate) fn ends(alert: &Alert) -> String {
             let reported = match (has_jobs(alert), overrunning(alert)) {
                 (false, _) => "",
                 (true, 0) => " The workers reported no expected end.",
-                (true, _) => " The expected end has passed.",
+                (true, _) => " At least one job has run past its expected end.",
             };
             format!("{by_expiry} at the latest{of_another}.{reported}")
         }

@@ -1,8 +1,8 @@
 //! Blocks that will most likely be over in time, so that there is nothing to do.
 //!
-//! If alerts ask for nothing or are often over when they are read, their readers ignore the next one. So the alert waits
-//! for the jobs if their workers or the durations of earlier jobs say that they end before the deadline, and for some
-//! minutes if their declared time ends soon.
+//! If alerts ask for nothing, or often report problems that are already over, engineers ignore the next one. So the
+//! alert waits for the jobs if their workers or the durations of earlier jobs say that they end before the deadline, and
+//! for some minutes if their declared time ends soon.
 
 use crate::service::blocking_task::{BlockingTask, ProtectedFor};
 use crate::service::diagnosis::Diagnosis;
@@ -33,16 +33,16 @@ enum Basis {
     Maximum,
 }
 
-/// When a block is reported that could be reported at `soonest`: once its jobs should have ended, unless they keep it from
-/// meeting its deadline, or their workers take new jobs.
+/// The time at which the alert about a block opens. It opens at `soonest`, or after the likely end of the jobs if that
+/// leaves time before the deadline. It waits at most ten minutes if that end is not estimated.
 pub(crate) fn blocked_opens_at(diagnosis: &Diagnosis, soonest: Timestamp) -> Timestamp {
     let deadline = diagnosis.deadline.map(|deadline| deadline.at);
     let end = end_of_block(diagnosis, soonest).filter(|end| end.at <= latest(end.basis, soonest, deadline));
     end.map_or(soonest, |end| end.at.max(soonest))
 }
 
-/// Until when an open incident about the block is quiet: until the estimated end of its jobs, or until shortly before the
-/// deadline if that is earlier. `None` if the jobs probably end after the deadline.
+/// The time until which an open incident stays quiet: the estimated end of its jobs, or 15 minutes before the deadline if
+/// that is earlier. `None` if the end is not estimated, or not before the deadline.
 pub(crate) fn quiet_until(diagnosis: &Diagnosis, now: Timestamp) -> Option<Timestamp> {
     let end = end_of_block(diagnosis, now).filter(|end| end.basis == Basis::Estimate)?;
     let deadline = diagnosis.deadline.map(|deadline| deadline.at);
