@@ -16,7 +16,7 @@ pub mod service;
 pub mod service_deployment;
 pub mod task;
 
-use crate::ecs::arn::{ClusterArn, TaskId};
+use crate::ecs::arn::{ClusterArn, Task, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::service::{Page, Service, ServiceArn};
 use crate::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
@@ -33,6 +33,13 @@ pub const TASKS_PER_PROTECTION_CALL_MAX: usize = 10;
 
 /// Most tasks that one `DescribeTasks` or `GetTaskProtection` takes (aws-facts "ECS: the protection API").
 pub const TASKS_PER_READ_MAX: usize = 100;
+
+/// Splits items, which are sorted by task, into groups that one read may name: tasks of one cluster, at most
+/// [`TASKS_PER_READ_MAX`].
+pub(crate) fn by_read<'i, T>(sorted: &'i [T], task: impl Fn(&T) -> &Task + 'i) -> impl Iterator<Item = &'i [T]> {
+    let clusters = sorted.chunk_by(move |one, other| task(one).cluster == task(other).cluster);
+    clusters.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX))
+}
 
 /// Most services that one `DescribeServices` takes (ECS API Reference, "DescribeServices").
 pub const SERVICES_PER_READ_MAX: usize = 10;

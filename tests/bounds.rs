@@ -5,6 +5,7 @@
 mod full_records;
 mod known;
 
+use crate::files::prose;
 use crate::watch::counted::Cause;
 use crate::watch::parts::locked;
 use crate::watch::world::{HOUR, MINUTE, SECOND, World};
@@ -255,7 +256,7 @@ fn records_of_a_minute(place: &mut Place, tasks_in_a_batch: usize) -> usize {
 /// can create.
 #[test]
 fn starts_on_unknown_tasks_create_no_more_records_in_a_minute_than_the_reads_about_them_cover() {
-    let page = include_str!("../SECURITY.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = prose("SECURITY.md");
     assert!(page.contains("at most 13,000 records in the first minute and 12,000 in each later one"));
     assert!(page.contains("With batches of ten messages, the default, it creates a tenth of that."));
     // As in template.yaml, with and without a batching window.

@@ -36,6 +36,11 @@ fn program(name: &str) -> PathBuf {
     path
 }
 
+/// The text of a page without its line breaks, from its path in the repository.
+pub(crate) fn prose(relative: &str) -> String {
+    read(relative).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The text of a file, from its path in the repository.
 pub(crate) fn read(relative: &str) -> String {
     fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))

@@ -1,6 +1,7 @@
 //! Who may report the jobs of a task with `TASKHOLD_REQUIRE_SENDER_TASK`: what a redrive makes of the sender, and which
 //! other sender counts as the task.
 
+use crate::files::prose;
 use crate::stage::{RedrivenBy, Stage};
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{DEAD_LETTER_QUEUE, Fault, JOB_QUEUE, RECEIVES_MAX};
@@ -49,7 +50,7 @@ fn a_message_that_a_person_redrives_by_sqs_does_not_count_as_the_task_s_and_the_
     let report = stage.redrive_by_command();
     assert_eq!((&report["received"], &report["carriedOut"]), (&json!(1), &json!(0)), "{report}");
     assert!(!stage.protected(0));
-    let page = include_str!("../docs/operating.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = prose("docs/operating.md");
     assert!(page.contains("*With `RequireSenderTask`* it does not work."));
     assert!(page.contains("notes the new sender, so that even `redrive` keeps them from then on."));
 }
@@ -90,11 +91,10 @@ fn a_session_of_another_role_that_is_named_after_the_task_is_accepted_by_design_
     stage.send_from(&other_role, &stage.message(0, json!({"type": "job.finished"})));
     assert_eq!((stage.deliver(30_000), stage.protected(0)), (0, false));
     assert!(stage.dead_lettered().is_empty());
-    let words = |page: &str| page.split_whitespace().collect::<Vec<_>>().join(" ");
-    let page = words(include_str!("../docs/configuration.md"));
+    let page = prose("docs/configuration.md");
     assert!(page.contains("A principal that may assume a role chooses the name of the session."));
     assert!(page.contains("it accepts the session of *any* role"));
-    assert!(words(include_str!("../SEMANTICS.md")).contains("taskhold does not check which role it is"));
+    assert!(prose("SEMANTICS.md").contains("taskhold does not check which role it is"));
     let decision = include_str!("../docs/decisions/0011-sender-checks-are-recommended-and-off-by-default.md");
     assert!(decision.contains("**Why is the role not checked?**"));
 }

@@ -4,7 +4,7 @@ use crate::budget::Budget;
 use crate::ecs::arn::{Task, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::task::{StopCause, TaskDescription};
-use crate::ecs::{ProtectionAnswer, TASKS_PER_READ_MAX};
+use crate::ecs::{ProtectionAnswer, by_read};
 use crate::outbox::{DeliveryError, DeliveryOutcome};
 use crate::store::{self, Changed, RECORDS_AT_ONCE};
 use crate::task::change::EcsProtection;
@@ -84,8 +84,7 @@ impl TaskReconciler {
         let mut busy: Vec<&Task> = found.map(|(reported, _)| &reported.stop.task).collect();
         busy.sort();
         let mut described = HashMap::new();
-        let clusters = busy.chunk_by(|one, other| one.cluster == other.cluster);
-        for tasks in clusters.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX)) {
+        for tasks in by_read(&busy, |task| task) {
             let answer = self.describe_at_limited_rate(tasks, budget).await;
             let of = |task: &Task| match &answer {
                 Ok(described) => Ok(described.iter().find(|described| described.id == task.id).cloned()),

@@ -1,6 +1,7 @@
 //! Events in the job queue about a service and a task that exist.
 
 use super::{ARN, Place, event};
+use crate::files::prose;
 use crate::watch::parts::locked;
 use crate::watch::world::{MINUTE, SECOND};
 use ecs_sim::region::{CLUSTER, JOB_QUEUE};
@@ -39,10 +40,6 @@ impl Place {
     }
 }
 
-fn security() -> String {
-    include_str!("../../SECURITY.md").split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[test]
 fn three_hundred_events_about_a_service_that_exists_or_stops_of_a_busy_task_cost_the_documented_reads() {
     let begun = event(
@@ -56,8 +53,11 @@ fn three_hundred_events_about_a_service_that_exists_or_stops_of_a_busy_task_cost
     let of_task = place.reads_of_three_hundred(&stop);
     println!("300 events about a service that exists: {of_service} reads; 300 stops of a busy task: {of_task} reads");
     assert!(place.is_protected() && locked(&place.world.parts.dead_letters.0).is_empty());
-    assert!(security().contains(&format!("300 of them within a minute cost {of_service} reads")), "{of_service}");
-    assert!(security().contains(&format!("300 of them within a minute cost {of_task} reads")), "{of_task}");
+    assert!(
+        prose("SECURITY.md").contains(&format!("300 of them within a minute cost {of_service} reads")),
+        "{of_service}"
+    );
+    assert!(prose("SECURITY.md").contains(&format!("300 of them within a minute cost {of_task} reads")), "{of_task}");
 }
 
 #[test]

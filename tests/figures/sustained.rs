@@ -1,8 +1,8 @@
-//! How many jobs a minute one task can run for ever: the figure in docs/operating.md, run for longer than the retention of
+//! How many jobs a minute one task can run indefinitely: the figure in docs/operating.md, run for longer than the retention of
 //! finished jobs.
 
 use super::{Figures, record};
-use crate::files::read;
+use crate::files::prose;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use taskhold::ecs::arn::Task;
@@ -115,9 +115,9 @@ async fn one_task_runs_the_documented_number_of_jobs_a_minute_for_longer_than_th
             steps / 6,
             task.largest_bytes
         );
-        let page = read("docs/operating.md").split_whitespace().collect::<Vec<_>>().join(" ");
+        let page = prose("docs/operating.md");
         let rates = [
-            format!("{hours} hours, one task can run {whole}.{tenth} jobs a minute for ever, one after another"),
+            format!("{hours} hours, one task can run {whole}.{tenth} jobs a minute indefinitely, one after another"),
             format!("with {hours} hours {whole}.{tenth}."),
         ];
         assert!(rates.iter().any(|rate| page.contains(rate)), "docs/operating.md does not say {}", rates[1]);

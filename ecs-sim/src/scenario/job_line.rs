@@ -67,17 +67,6 @@ pub enum JobReporter {
     TaskholdRun,
 }
 
-/// How the agent of a container answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AgentCondition {
-    /// In time.
-    Answers,
-    /// Too late for its client. Its requests reach ECS.
-    Slow,
-    /// Not at all.
-    Dead,
-}
-
 /// The kind of a job message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {

@@ -7,8 +7,8 @@ mod hook;
 mod service;
 mod words;
 
-use super::job_line::{AgentCondition, AgentReport, JobLine, JobReporter, Verb};
-use super::statement::{EndOfTask, Order, Statement};
+use super::job_line::{AgentReport, JobLine, JobReporter, Verb};
+use super::statement::{AgentCondition, EndOfTask, Order, Statement};
 use crate::control_plane::Variants;
 use faults::{autoscaling, ecs, events, function, operation};
 use service::{service, tag};

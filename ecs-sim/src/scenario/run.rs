@@ -5,7 +5,7 @@ use super::function::{FUNCTION_TIMEOUT_MS, FunctionUnderTest, Invoked};
 use super::job_line::{JobLine, Verb};
 use super::result::{ScenarioFailure, Summary};
 use super::script::{Line, Scenario};
-use super::statement::{EndOfTask, Order, Statement};
+use super::statement::{AgentCondition, Order, Statement};
 use super::timeline::{Observer, TimelineEntry};
 use super::worker_processes::WorkerProcesses;
 use super::world::ScenarioWorld;
@@ -156,8 +156,8 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
                 self.world.set_own_protection(task, Some(minutes.unwrap_or(PROTECTION_MINUTES)))?
             }
             Statement::Release(task) => self.world.set_own_protection(task, None)?,
-            Statement::Agent(condition) => self.world.agent_becomes(*condition)?,
-            Statement::End(task, how) => self.end(task, *how)?,
+            Statement::Agent(condition) => self.agent(*condition)?,
+            Statement::End(task, how) => self.world.end_task(task, *how)?,
             Statement::Fault(fault, times, of) => self.world.expect_faults(*fault, *times, of.as_deref()),
             Statement::Events(what) => self.world.events_of_ecs = *what,
             Statement::SweepEvery(every) => self.world.sweep = Some((self.world.now() + every, *every)),
@@ -175,14 +175,11 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
         Ok(())
     }
 
-    fn end(&mut self, task: &str, how: EndOfTask) -> Result<(), String> {
-        let id = self.world.task_id(task)?;
-        self.world.ecs(|ecs| match how {
-            EndOfTask::Stopped => ecs.stop_task(&id),
-            EndOfTask::Crashed => ecs.crash_task(&id),
-            EndOfTask::Interrupted => ecs.interrupt_task(&id),
-            EndOfTask::HostLost => ecs.lose_host(&id),
-        })
+    fn agent(&mut self, condition: AgentCondition) -> Result<(), String> {
+        match self.workers {
+            Some(_) => Err("the agent of real processes is set with PUT /ecs-sim/agent".to_owned()),
+            None => self.world.agent_becomes(condition),
+        }
     }
 
     async fn job(&mut self, line: &JobLine) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! The statements of the scenario language.
 
-use super::job_line::{AgentCondition, JobLine};
+use super::job_line::JobLine;
 use crate::control_plane::{
     CircuitBreaker, DeploymentControllerType, DeploymentStage, EarlySuccessCriteria, HookDecision, HookSpec, Millis,
     ServiceSpec, StrategySpec,
@@ -160,6 +160,17 @@ pub enum EventsOfEcs {
     Delivered,
     /// They are lost.
     Lost,
+}
+
+/// How the agent of a container answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentCondition {
+    /// In time.
+    Answers,
+    /// Too late for its client. Its requests reach ECS.
+    Slow,
+    /// Not at all.
+    Dead,
 }
 
 /// How a task ends.

@@ -1,6 +1,7 @@
 //! Messages of workers, and their path through the network.
 
-use super::job_line::{AgentCondition, AgentReport, JobLine, JobReporter, Verb};
+use super::job_line::{AgentReport, JobLine, JobReporter, Verb};
+use super::statement::{AgentCondition, EndOfTask};
 use super::task_names::name_of;
 use super::worker_processes::ProcessJob;
 use super::world::{ScenarioWorld, TrueJob};
@@ -60,6 +61,16 @@ impl ScenarioWorld {
             self.set_own_protection_of(task, minutes)?;
         }
         Ok(minutes.filter(|_| self.agent == AgentCondition::Answers).map(AgentReport::Protected))
+    }
+
+    pub(super) fn end_task(&mut self, task: &str, how: EndOfTask) -> Result<(), String> {
+        let id = self.task_id(task)?;
+        self.ecs(|ecs| match how {
+            EndOfTask::Stopped => ecs.stop_task(&id),
+            EndOfTask::Crashed => ecs.crash_task(&id),
+            EndOfTask::Interrupted => ecs.interrupt_task(&id),
+            EndOfTask::HostLost => ecs.lose_host(&id),
+        })
     }
 
     /// When the agent answers again, `taskhold-run` protects the tasks of its live jobs and reports that.

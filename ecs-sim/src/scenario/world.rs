@@ -3,10 +3,10 @@
 use super::disorder::EventDelivery;
 use super::function::LogLine;
 use super::hook_answers::HookAnswers;
-use super::job_line::{AgentCondition, JobReporter};
+use super::job_line::JobReporter;
 use super::result::Summary;
 use super::sent_alert::SentAlert;
-use super::statement::EventsOfEcs;
+use super::statement::{AgentCondition, EventsOfEcs};
 use super::task_names::{TaskNames, name_of};
 use crate::control_plane::{ApiError, ControlPlane, Millis, ServiceSpec, SimulatedTask};
 use crate::event_source::{Batch, EventSource, FunctionAnswer};

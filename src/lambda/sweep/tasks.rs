@@ -3,7 +3,7 @@
 use crate::ecs::arn::{Task, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::task::StopCause;
-use crate::ecs::{FailureReason, TASKS_PER_READ_MAX};
+use crate::ecs::{FailureReason, by_read};
 use crate::lambda::function::Function;
 use crate::lambda::sweep::part::Part;
 use crate::service::recheck::SweepPlace;
@@ -72,9 +72,8 @@ impl Function {
         let gone = self.not_left_protected(left, part).await;
         let mut missing = self.carry_out_changes(gone, part).await;
         to_compare.sort();
-        let chunks = to_compare.chunk_by(|one, other| one.task.cluster == other.task.cluster);
-        let chunks = chunks.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX));
-        let compared = stream::iter(chunks.map(|tasks| self.compare(tasks)));
+        let reads = by_read(&to_compare, |compared| compared.task);
+        let compared = stream::iter(reads.map(|tasks| self.compare(tasks)));
         for compared in compared.buffer_unordered(READS_AT_ONCE).collect::<Vec<_>>().await {
             match compared {
                 Ok(lost) => changes.extend(lost),
@@ -99,8 +98,7 @@ impl Function {
     async fn not_left_protected(&self, mut idle: Vec<(&Task, &TaskRecord)>, part: &mut Part<'_>) -> Vec<TaskChange> {
         idle.sort_by_key(|(task, _)| *task);
         let (now, mut changes) = (self.clock().now(), Vec::new());
-        let clusters = idle.chunk_by(|(one, _), (other, _)| one.cluster == other.cluster);
-        for tasks in clusters.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX)) {
+        for tasks in by_read(&idle, |(task, _)| task) {
             let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id.clone()).collect();
             let answer = match self.services.tasks.ecs.get_task_protection(&tasks[0].0.cluster, &ids).await {
                 Ok(answer) => answer,
@@ -151,8 +149,7 @@ impl Function {
     async fn ended(&self, mut absent: Vec<AbsentTask>, part: &mut Part<'_>) -> Vec<TaskChange> {
         absent.sort_by(|one, other| one.task.cmp(&other.task));
         let mut ended = Vec::new();
-        let clusters = absent.chunk_by(|one, other| one.task.cluster == other.task.cluster);
-        for tasks in clusters.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX)) {
+        for tasks in by_read(&absent, |absent| &absent.task) {
             let ids: Vec<TaskId> = tasks.iter().map(|missing| missing.task.id.clone()).collect();
             let described = match self.services.tasks.ecs.describe_tasks(&tasks[0].task.cluster, &ids).await {
                 Ok(described) => described,
