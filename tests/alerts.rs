@@ -59,6 +59,7 @@ fn job(id: &str, attempt: u32, until: i64, expected: Option<i64>) -> JobSnapshot
         until: at(until),
         expected_until: expected.map(at),
         learned: Learned::Nothing,
+        silent_since: None,
         labels: Labels::new(),
     }
 }
@@ -531,7 +532,7 @@ fn orphans_are_reported_even_without_a_rollout() {
         ],
     );
     alert.event = Transition::Resolved;
-    assert_eq!(subject_of(&alert), "RESOLVED transcode (video): no idle task is protected any more");
+    assert_eq!(subject_of(&alert), "RESOLVED transcode (video): no protection is orphaned any more");
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
         until,
         expected_until: None,
         learned: Learned::Nothing,
+        silent_since: None,
         labels,
     };
     let blocking_task = |number: usize| BlockingTask {

@@ -72,7 +72,7 @@ fn good() -> Vec<String> {
         ["a".to_owned(), "x".repeat(256), "ä".repeat(256), "🎬".repeat(256)].map(|id| with("jobId", json!(id))),
     );
     good.extend([1, 2, 4_294_967_295_u64].map(|attempt| with("attempt", json!(attempt))));
-    for field in ["maxDurationMinutes", "expectedDurationMinutes"] {
+    for field in ["maxDurationMinutes", "expectedDurationMinutes", "heartbeatMinutes"] {
         good.extend([1, 90, 2880].map(|minutes| with(field, json!(minutes))));
     }
     let until = json!({"by": "agent", "until": "2026-01-05T13:00:00Z"});
@@ -81,7 +81,9 @@ fn good() -> Vec<String> {
     for (field, whole) in [("version", 1.0), ("attempt", 2.0), ("maxDurationMinutes", 90.0)] {
         good.push(with(field, json!(whole)));
     }
-    for field in ["attempt", "maxDurationMinutes", "expectedDurationMinutes", "labels", "cluster", "taskId"] {
+    for field in
+        ["attempt", "maxDurationMinutes", "expectedDurationMinutes", "heartbeatMinutes", "labels", "cluster", "taskId"]
+    {
         good.push(with(field, json!(null)));
     }
     good.extend([labels(0), labels(8), json!({"": ""})].map(|labels| with("labels", labels)));
@@ -124,7 +126,7 @@ fn bad() -> Vec<String> {
     bad.extend([json!(""), json!("x".repeat(257)), json!(7), json!(null), json!(["a"])].map(|id| with("jobId", id)));
     let attempts = [json!(0), json!(-1), json!(4_294_967_296_u64), json!(1.5), json!("1"), json!(true), json!({})];
     bad.extend(attempts.map(|attempt| with("attempt", attempt)));
-    for field in ["maxDurationMinutes", "expectedDurationMinutes"] {
+    for field in ["maxDurationMinutes", "expectedDurationMinutes", "heartbeatMinutes"] {
         let numbers = [json!(0), json!(-1), json!(2881), json!(1.5), json!(1e9), json!(u64::MAX), json!(-1.0)];
         bad.extend(numbers.map(|minutes| with(field, minutes)));
         bad.extend([json!("90"), json!(""), json!(true), json!([90]), json!({})].map(|minutes| with(field, minutes)));

@@ -754,6 +754,26 @@ fn an_interrupted_job_is_reported_once() {
 }
 
 #[test]
+fn a_worker_that_stops_sending_its_heartbeats_is_reported() {
+    holds(
+        "sweep every 5m
+         job j-1 starts on a for 8h heartbeats every 20m
+         job j-2 starts on b for 8h
+         advance 59m
+         expect no alert
+         advance 1m
+         expect alert orphaned-protection opened web
+         expect a protected
+         expect b protected
+         job j-1 beats
+         advance 5m
+         expect alert orphaned-protection resolved web
+         advance 1h
+         expect alert orphaned-protection opened web",
+    );
+}
+
+#[test]
 fn a_remediation_never_affects_a_busy_task_and_is_put_back() {
     holds(
         "needs refusal=outnumbered

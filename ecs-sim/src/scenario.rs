@@ -19,7 +19,7 @@
 //! | `… [early 100 deferred\|blocking]` | early success at this share of healthy tasks |
 //! | `… [bake 5m] [tag KEY=VALUE] …` | how long old tasks stay after the traffic has moved, 5 minutes by default; service tags |
 //! | `standalone` | starts a standalone task |
-//! | `job j-1 starts on a [for 90m] [expected 30m] [kind encode] [attempt 2] [late 5m]` | its worker sends `job.started`; `late` delays the message |
+//! | `job j-1 starts on a [for 90m] [expected 30m] [heartbeats every 10m] [kind encode] [attempt 2] [late 5m]` | its worker sends `job.started`; `late` delays the message |
 //! | `job j-1 beats [for 90m] …`, `job j-1 finishes …` | `job.heartbeat`, `job.finished`; `on a` is needed only for a job that has not started |
 //! | `job j starts on a to z [for 90m] …` | the same for each task from a to z at once, with jobs `j-a` to `j-z` |
 //! | `job … starts on a for 90m under taskhold-run` | `taskhold-run` protects the task first and reports the job; when the job finishes, it reports that and clears the protection |

@@ -64,6 +64,8 @@ pub struct JobMessage {
     pub max_duration_minutes: Option<u32>,
     /// Expected duration of the job, counted from this message.
     pub expected_duration_minutes: Option<u32>,
+    /// The most minutes that pass between two messages about the job.
+    pub heartbeat_minutes: Option<u32>,
     /// What kind of job it is.
     pub kind: Option<String>,
     /// Labels, shown to people.
@@ -95,6 +97,7 @@ impl JobMessageFields {
             task: self.task(clusters)?,
             max_duration_minutes: minutes("maxDurationMinutes", self.max_duration_minutes.as_ref())?,
             expected_duration_minutes: minutes("expectedDurationMinutes", self.expected_duration_minutes.as_ref())?,
+            heartbeat_minutes: minutes("heartbeatMinutes", self.heartbeat_minutes.as_ref())?,
             kind: self.kind()?,
             labels: labels(self.labels.as_ref())?,
             protection: self.agent_protection()?,
@@ -206,6 +209,7 @@ impl JobMessage {
         }
         let expected = self.expected_duration_minutes.map(after);
         job.expected_until = expected.map(|value| Reported { at: sent_at, value });
+        job.heartbeat_minutes = self.heartbeat_minutes;
         job.kind = self.kind;
         job.labels = (!self.labels.is_empty()).then_some(Reported { at: sent_at, value: self.labels });
         // ECS grants at most this from now on, whatever the message says.

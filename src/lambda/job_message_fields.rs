@@ -24,7 +24,7 @@ pub struct MisnamedField {
 const MISNAMED_MAX: usize = 4;
 
 /// Names that differ from a field's by more than a few letters, without case and separators, and the field.
-const OTHER_NAMES: [(&str, &str); 17] = [
+const OTHER_NAMES: [(&str, &str); 19] = [
     ("duration", "maxDurationMinutes"),
     ("durationminutes", "maxDurationMinutes"),
     ("expiresinminutes", "maxDurationMinutes"),
@@ -39,6 +39,8 @@ const OTHER_NAMES: [(&str, &str); 17] = [
     ("clustername", "cluster"),
     ("ecstaskarn", "taskArn"),
     ("event", "type"),
+    ("heartbeatinterval", "heartbeatMinutes"),
+    ("heartbeatintervalminutes", "heartbeatMinutes"),
     ("jobkind", "kind"),
     ("messagetype", "type"),
     ("tags", "labels"),
@@ -58,6 +60,7 @@ pub(crate) struct JobMessageFields {
     pub(crate) task_id: Option<Value>,
     pub(crate) max_duration_minutes: Option<Value>,
     pub(crate) expected_duration_minutes: Option<Value>,
+    pub(crate) heartbeat_minutes: Option<Value>,
     pub(crate) kind: Option<Value>,
     pub(crate) labels: Option<Value>,
     pub(crate) protection: Option<Value>,
@@ -72,7 +75,7 @@ pub(crate) struct JobMessageFields {
 }
 
 /// The names of the fields of a job message.
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 13] = [
     "version",
     "type",
     "jobId",
@@ -82,6 +85,7 @@ const FIELDS: [&str; 12] = [
     "taskId",
     "maxDurationMinutes",
     "expectedDurationMinutes",
+    "heartbeatMinutes",
     "kind",
     "labels",
     "protection",
@@ -113,6 +117,7 @@ impl JobMessageFields {
             "taskId" => &mut self.task_id,
             "maxDurationMinutes" => &mut self.max_duration_minutes,
             "expectedDurationMinutes" => &mut self.expected_duration_minutes,
+            "heartbeatMinutes" => &mut self.heartbeat_minutes,
             "kind" => &mut self.kind,
             "labels" => &mut self.labels,
             "protection" => &mut self.protection,

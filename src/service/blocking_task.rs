@@ -31,6 +31,11 @@ impl BlockingTask {
         }
     }
 
+    /// When the worker of a job last sent a message, if it is silent. Of several such jobs, the earliest time.
+    pub(crate) fn silent_since(&self) -> Option<Timestamp> {
+        self.jobs().iter().filter_map(|job| job.silent_since).min()
+    }
+
     /// The order in which tasks are listed: the longest protected first.
     pub(crate) fn longest_first(&self, other: &Self) -> Ordering {
         (other.protected_until, &self.task).cmp(&(self.protected_until, &other.task))

@@ -135,14 +135,13 @@ pub fn diagnose(snapshot: &ServiceSnapshot, remembered: Remembered, policy: &Dia
     }
 }
 
-/// The diagnosis for an `orphaned-protection` alert: the idle protected tasks replace the blocking tasks, and the only
-/// suggested action releases them.
+/// The diagnosis for an `orphaned-protection` alert: the protected tasks that are idle or whose workers are silent replace
+/// the blocking tasks, and the only suggested actions release them.
 pub fn of_orphans(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis, policy: &DiagnosisPolicy) -> Diagnosis {
     let tasks: Vec<&TaskSnapshot> = snapshot.tasks.iter().collect();
     let mut orphans = protected_among(&tasks);
-    orphans.retain(|task| task.protected_for == ProtectedFor::NoJob);
-    let suggested_actions =
-        suggested_action::release_idle(&snapshot.service.arn.cluster, &orphans, policy).into_iter().collect();
+    orphans.retain(|task| task.protected_for == ProtectedFor::NoJob || task.silent_since().is_some());
+    let suggested_actions = suggested_action::of_orphans(&snapshot.service.arn.cluster, &orphans, policy);
     Diagnosis { blocking_tasks: orphans, suggested_actions, forecast: None, ..diagnosis.clone() }
 }
 

@@ -212,24 +212,38 @@ pub(crate) fn release_idle(
     (!tasks.is_empty()).then_some(SuggestedAction::ReleaseIdle { tasks, commands })
 }
 
+/// The release of orphaned protection: of idle tasks, and by force of tasks whose workers are silent.
+pub(crate) fn of_orphans(
+    cluster: &ClusterArn,
+    orphans: &[BlockingTask],
+    policy: &DiagnosisPolicy,
+) -> Vec<SuggestedAction> {
+    let silent: Vec<&BlockingTask> = orphans.iter().filter(|task| task.silent_since().is_some()).collect();
+    let actions = [release_idle(cluster, orphans, policy), by_force(cluster, &silent, policy)];
+    actions.into_iter().flatten().collect()
+}
+
 /// The last resort, which interrupts jobs: offered if waiting misses the deadline, if only another writer knows what a
-/// protection is for, or in a scale-in, which has no deadline. Not offered before ECS stops old tasks, since their jobs
-/// may end in time.
+/// protection is for, or in a scale-in, which has no deadline; otherwise for tasks whose workers are silent. Not offered
+/// before ECS stops old tasks, since their jobs may end in time.
 fn release_by_force(
     snapshot: &ServiceSnapshot,
     situation: &Situation<'_>,
     policy: &DiagnosisPolicy,
 ) -> Option<SuggestedAction> {
     let busy = situation.blocking_tasks.iter().filter(|task| task.protected_for != ProtectedFor::NoJob);
-    let busy: Vec<&BlockingTask> = busy.collect();
+    let mut busy: Vec<&BlockingTask> = busy.collect();
     let is_foreign = busy.iter().any(|task| task.protected_for == ProtectedFor::Foreign);
     let is_wanted = situation.misses_deadline() || is_foreign || situation.replaced.rollout.is_scale_in();
-    let tasks: Vec<TaskId> = busy.into_iter().map(|task| task.task.clone()).collect();
-    let cluster = &snapshot.service.arn.cluster;
+    busy.retain(|task| is_wanted || task.silent_since().is_some());
+    by_force(&snapshot.service.arn.cluster, &busy, policy).filter(|_| stops_old_tasks(snapshot))
+}
+
+fn by_force(cluster: &ClusterArn, busy: &[&BlockingTask], policy: &DiagnosisPolicy) -> Option<SuggestedAction> {
     let function = policy.function.as_deref()?;
+    let tasks: Vec<TaskId> = busy.iter().map(|task| task.task.clone()).collect();
     let commands = in_chunks(&tasks, |tasks| command::release_by_force(cluster, function, tasks));
-    (is_wanted && !tasks.is_empty() && stops_old_tasks(snapshot))
-        .then_some(SuggestedAction::ReleaseByForce { tasks, commands })
+    (!tasks.is_empty()).then_some(SuggestedAction::ReleaseByForce { tasks, commands })
 }
 
 fn in_chunks(tasks: &[TaskId], command: impl Fn(&[TaskId]) -> String) -> Vec<String> {

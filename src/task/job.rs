@@ -9,6 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// A worker that has sent nothing for this many of its heartbeat intervals is silent. Single messages may be late.
+const HEARTBEATS_MISSED: i64 = 3;
+
 /// Identifies a job within its task. A retried job has the same id and another attempt.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct JobKey {
@@ -50,6 +53,9 @@ pub struct Job {
     /// When the latest message of any type was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported_at: Option<Timestamp>,
+    /// The most minutes that its worker lets pass between two messages about it. If reports differ, the longest wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_minutes: Option<u32>,
     /// When `job.finished` was sent. A finished job never becomes live again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
@@ -77,8 +83,8 @@ pub struct Reported<T> {
 }
 
 impl Job {
-    /// Merges the report of another delivery or instance about the same job. A finished job keeps no labels, no
-    /// expectation and no report about protection.
+    /// Merges the report of another delivery or instance about the same job. A finished job keeps neither labels, nor an
+    /// expectation, nor what is reported about protection and heartbeats.
     pub fn merge(&mut self, other: &Self) {
         self.started_at = match (self.started_at, other.started_at) {
             (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
@@ -88,13 +94,14 @@ impl Job {
         later(&mut self.presumed_until, other.presumed_until.as_ref());
         later(&mut self.expected_until, other.expected_until.as_ref());
         later(&mut self.reported_at, other.reported_at.as_ref());
+        later(&mut self.heartbeat_minutes, other.heartbeat_minutes.as_ref());
         later(&mut self.finished_at, other.finished_at.as_ref());
         later(&mut self.kind, other.kind.as_ref());
         later(&mut self.labels, other.labels.as_ref());
         later(&mut self.protection, other.protection.as_ref());
         if self.finished_at.is_some() {
             // Nothing uses them any more, and they are most of a job's size.
-            (self.expected_until, self.labels, self.protection) = (None, None, None);
+            (self.expected_until, self.labels, self.protection, self.heartbeat_minutes) = (None, None, None, None);
         }
     }
 
@@ -128,6 +135,13 @@ impl Job {
             return None;
         }
         self.until().filter(|until| *until > now)
+    }
+
+    /// When its worker last sent a message, if it has been silent for so long that it has probably died.
+    pub fn silent_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let minutes = i64::from(self.heartbeat_minutes?).saturating_mul(HEARTBEATS_MISSED);
+        let is_silent = |last: &Timestamp| now.duration_since(*last) >= SignedDuration::from_mins(minutes);
+        self.reported_at.filter(is_silent)
     }
 
     /// How long a finished job ran. `None` if its start is unknown, or if its worker did not report the finish as its

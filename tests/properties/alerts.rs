@@ -31,8 +31,15 @@ fn job() -> impl Strategy<Value = JobSnapshot> {
     let learned = (when(), when()).prop_map(|(expected, unlikely_after)| LearnedEnd { expected, unlikely_after });
     let learned =
         prop_oneof![Just(Learned::Nothing), learned.prop_map(Learned::End), when().prop_map(Learned::Overran)];
-    (job_key(), when(), option::of(when()), learned, labels()).prop_map(
-        |(key, until, expected_until, learned, labels)| JobSnapshot { key, until, expected_until, learned, labels },
+    (job_key(), when(), option::of(when()), learned, option::of(when()), labels()).prop_map(
+        |(key, until, expected_until, learned, silent_since, labels)| JobSnapshot {
+            key,
+            until,
+            expected_until,
+            learned,
+            silent_since,
+            labels,
+        },
     )
 }
 

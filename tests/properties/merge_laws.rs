@@ -17,11 +17,13 @@ fn job() -> impl Strategy<Value = Job> {
     let by_agent = (one_of_few_moments(), one_of_few_moments())
         .prop_map(|(at, until)| Reported { at, value: AgentProtection::Until(until) });
     let moments = [moment(), moment(), moment(), moment(), moment()];
-    (moments, option::of(reported), option::of("[ab]"), option::of(labelled), option::of(by_agent))
+    let heartbeat = option::of(1..3_u32);
+    (moments, option::of(reported), heartbeat, option::of("[ab]"), option::of(labelled), option::of(by_agent))
         .prop_map(
             |(
                 [started_at, declared_until, presumed_until, reported_at, finished_at],
                 expected_until,
+                heartbeat_minutes,
                 kind,
                 labels,
                 protection,
@@ -31,13 +33,14 @@ fn job() -> impl Strategy<Value = Job> {
                 presumed_until,
                 expected_until,
                 reported_at,
+                heartbeat_minutes,
                 finished_at,
                 kind,
                 labels,
                 protection,
             },
         )
-        // A finished job has no labels, no expectation and no report about protection.
+        // A finished job has neither labels, nor an expectation, nor reports about protection and heartbeats.
         .prop_map(|job| merged(&Job::default(), &job))
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct Sent {
     pub(crate) message_type: &'static str,
     pub(crate) max_minutes: Option<u32>,
     expected_minutes: Option<u32>,
+    heartbeat_minutes: Option<u32>,
     label: Option<String>,
 }
 
@@ -44,6 +45,7 @@ impl Sent {
         });
         self.max_minutes.inspect(|minutes| body["maxDurationMinutes"] = json!(minutes));
         self.expected_minutes.inspect(|minutes| body["expectedDurationMinutes"] = json!(minutes));
+        self.heartbeat_minutes.inspect(|minutes| body["heartbeatMinutes"] = json!(minutes));
         self.label.iter().for_each(|label| body["labels"] = json!({"title": label}));
         body
     }
@@ -74,17 +76,21 @@ pub(crate) fn sent() -> impl Strategy<Value = Sent> {
         select(vec!["job.started", "job.heartbeat", "job.finished"]),
         minutes(),
         minutes(),
+        minutes(),
         option::of("[xy]"),
     )
-        .prop_map(|(second, job, attempt, message_type, max_minutes, expected_minutes, label)| Sent {
-            at: at(second),
-            job,
-            attempt,
-            message_type,
-            max_minutes,
-            expected_minutes,
-            label,
-        })
+        .prop_map(
+            |(second, job, attempt, message_type, max_minutes, expected_minutes, heartbeat_minutes, label)| Sent {
+                at: at(second),
+                job,
+                attempt,
+                message_type,
+                max_minutes,
+                expected_minutes,
+                heartbeat_minutes,
+                label,
+            },
+        )
 }
 
 /// The end of every live job, computed from the messages alone, as SEMANTICS.md and docs/workers.md define it.
@@ -179,7 +185,8 @@ proptest! {
         let finished_job_retention = SignedDuration::from_hours(1);
         let last = sends.iter().max().unwrap() + 1;
         let message = |second: i64, message_type| Sent {
-            at: at(second), job: "j".to_owned(), attempt: 1, message_type, max_minutes: Some(minutes), expected_minutes: None, label: None,
+            at: at(second), job: "j".to_owned(), attempt: 1, message_type, max_minutes: Some(minutes), expected_minutes: None,
+            heartbeat_minutes: None, label: None,
         };
         let started = sends.iter().map(|second| message(*second, "job.started"));
         let messages: Vec<Sent> = started.chain([message(last, "job.finished")]).collect();

@@ -41,10 +41,11 @@ pub(crate) fn job() -> impl Strategy<Value = Job> {
     let labelled = option::of((any_moment(), labels()).prop_map(|(at, value)| Reported { at, value }));
     let moments = [maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment()];
     let by_agent = option::of((any_moment(), agent_protection()).prop_map(|(at, value)| Reported { at, value }));
-    (moments, reported, option::of(text()), labelled, by_agent).prop_map(
+    (moments, reported, option::of(1..=2880_u32), option::of(text()), labelled, by_agent).prop_map(
         |(
             [started_at, declared_until, presumed_until, reported_at, finished_at],
             expected_until,
+            heartbeat_minutes,
             kind,
             labels,
             protection,
@@ -54,6 +55,7 @@ pub(crate) fn job() -> impl Strategy<Value = Job> {
             presumed_until,
             expected_until,
             reported_at,
+            heartbeat_minutes,
             finished_at,
             kind,
             labels,

@@ -86,6 +86,7 @@ pub(crate) fn message(job: &DeclaredJob, task: &TaskName, report: ReportType, st
         let minutes = |duration: Duration| Value::from(minutes_up(duration.min(GRANT_MAX)).max(1));
         set("maxDurationMinutes", Some(minutes(state.left)));
         set("expectedDurationMinutes", state.expected_left.map(minutes));
+        set("heartbeatMinutes", state.heartbeat_interval.map(minutes));
         set("kind", job.kind.as_deref().map(Value::from));
         set("labels", (!job.labels.is_empty()).then(|| json!(job.labels)));
         set("protection", reported_protection(state.known));
@@ -98,6 +99,8 @@ pub(crate) fn message(job: &DeclaredJob, task: &TaskName, report: ReportType, st
 pub(crate) struct JobState<'a> {
     pub(crate) left: Duration,
     pub(crate) expected_left: Option<Duration>,
+    /// How often it is reported, if it is.
+    pub(crate) heartbeat_interval: Option<Duration>,
     pub(crate) known: &'a Known,
 }
 
@@ -136,7 +139,12 @@ mod tests {
     }
 
     fn state(known: &Known) -> JobState<'_> {
-        JobState { left: Duration::from_secs(7199), expected_left: Some(Duration::from_secs(61)), known }
+        JobState {
+            left: Duration::from_secs(7199),
+            expected_left: Some(Duration::from_secs(61)),
+            heartbeat_interval: Some(Duration::from_secs(600)),
+            known,
+        }
     }
 
     fn all_messages() -> Vec<Value> {
@@ -170,7 +178,7 @@ mod tests {
         let message = message(&job(), &task, ReportType::Started, state(&granted()));
         let expected = json!({
             "version": 1, "type": "job.started", "jobId": "episode-0417", "attempt": 2, "taskArn": ARN,
-            "maxDurationMinutes": 120, "expectedDurationMinutes": 2, "kind": "encode",
+            "maxDurationMinutes": 120, "expectedDurationMinutes": 2, "heartbeatMinutes": 10, "kind": "encode",
             "labels": { "title": "Episode 417" },
             "protection": { "by": "agent", "until": "2026-11-29T12:00:00Z" },
         });
@@ -189,7 +197,12 @@ mod tests {
     #[test]
     fn a_job_longer_than_the_format_allows_declares_the_longest_duration() {
         let task = TaskName::of(ARN, None).unwrap();
-        let long = JobState { left: Duration::from_secs(72 * 3600), expected_left: None, known: &Known::Nothing };
+        let long = JobState {
+            left: Duration::from_secs(72 * 3600),
+            expected_left: None,
+            heartbeat_interval: None,
+            known: &Known::Nothing,
+        };
         assert_eq!(message(&job(), &task, ReportType::Started, long)["maxDurationMinutes"], 2880);
         let over = JobState { left: Duration::ZERO, ..long };
         assert_eq!(message(&job(), &task, ReportType::Heartbeat, over)["maxDurationMinutes"], 1);

@@ -48,6 +48,7 @@ pub(crate) enum KeeperOrder {
 pub(crate) struct JobReports {
     pub(crate) queue: SharedQueue,
     pub(crate) task: TaskName,
+    pub(crate) heartbeat_interval: Duration,
 }
 
 /// The keeper at work.
@@ -216,7 +217,8 @@ impl Keeper {
             self.protector.ending_reported();
             return;
         };
-        let state = JobState { left: Duration::ZERO, expected_left: None, known: &Known::Nothing };
+        let state =
+            JobState { left: Duration::ZERO, expected_left: None, heartbeat_interval: None, known: &Known::Nothing };
         let message = message(&job.declared, &reports.task, ReportType::Finished, state);
         let ended = self.ended.clone();
         self.endings_left += 1;
@@ -235,6 +237,7 @@ impl Keeper {
             let state = JobState {
                 left: job.end.saturating_sub(now),
                 expected_left: job.expected_end.map(|end| end.saturating_sub(now)),
+                heartbeat_interval: Some(reports.heartbeat_interval),
                 known: &known,
             };
             messages.send(&message(&job.declared, &reports.task, report, state));

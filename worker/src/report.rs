@@ -114,6 +114,7 @@ impl Reporter {
         let state = JobState {
             left: self.job.max.saturating_sub(passed),
             expected_left: self.job.expected.map(|expected| expected.saturating_sub(passed)),
+            heartbeat_interval: None,
             known,
         };
         message(&self.job, &self.task, report, state)

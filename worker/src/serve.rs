@@ -160,7 +160,11 @@ fn reports(options: &ServeOptions, task: Option<&TaskName>) -> Option<JobReports
     let log = Log { format: options.log_format };
     let (url, task) = (options.queue_url.as_deref()?, task?);
     match JobQueue::of(url, task) {
-        Ok(queue) => Some(JobReports { queue: SharedQueue::new(queue), task: task.clone() }),
+        Ok(queue) => Some(JobReports {
+            queue: SharedQueue::new(queue),
+            task: task.clone(),
+            heartbeat_interval: options.heartbeat_interval,
+        }),
         Err(problem) => {
             log.warn("jobs are not reported", &[("problem", &problem.words), ("fix", problem.way_out)]);
             None

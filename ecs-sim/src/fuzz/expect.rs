@@ -78,10 +78,11 @@ pub fn command(command: &Command) {
 /// A job message follows the rules of `schemas/job-message.schema.json`.
 pub fn job_message(message: &JobMessage) {
     task(&message.task);
-    let JobMessage { job, max_duration_minutes, expected_duration_minutes, kind, labels, .. } = message;
+    let JobMessage { job, max_duration_minutes, expected_duration_minutes, heartbeat_minutes, kind, labels, .. } =
+        message;
     assert!((1..=job_message::JOB_ID_CHARS_MAX).contains(&job.job_id.chars().count()), "{job}");
     assert!(job.attempt >= 1);
-    for minutes in [max_duration_minutes, expected_duration_minutes].into_iter().flatten() {
+    for minutes in [max_duration_minutes, expected_duration_minutes, heartbeat_minutes].into_iter().flatten() {
         assert!((1..=2880).contains(minutes), "{minutes}");
     }
     for misnamed in &message.misnamed {

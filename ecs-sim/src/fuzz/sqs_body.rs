@@ -55,6 +55,7 @@ fn printed(message: &JobMessage) -> String {
         task,
         max_duration_minutes,
         expected_duration_minutes,
+        heartbeat_minutes,
         kind,
         labels,
         misnamed,
@@ -71,6 +72,7 @@ fn printed(message: &JobMessage) -> String {
     });
     max_duration_minutes.inspect(|minutes| body["maxDurationMinutes"] = json!(minutes));
     expected_duration_minutes.inspect(|minutes| body["expectedDurationMinutes"] = json!(minutes));
+    heartbeat_minutes.inspect(|minutes| body["heartbeatMinutes"] = json!(minutes));
     kind.as_ref().inspect(|kind| body["kind"] = json!(kind));
     body.to_string()
 }

@@ -28,6 +28,8 @@ pub struct JobLine {
     pub minutes: Option<u32>,
     /// `expectedDurationMinutes`.
     pub expected_minutes: Option<u32>,
+    /// `heartbeatMinutes`.
+    pub heartbeat_minutes: Option<u32>,
     /// `kind`.
     pub kind: Option<String>,
     /// `protection`: the task protects itself for this job.
@@ -49,6 +51,7 @@ impl JobLine {
             attempt: 1,
             minutes: None,
             expected_minutes: None,
+            heartbeat_minutes: None,
             kind: None,
             agent: None,
             reporter: JobReporter::Worker,

@@ -156,6 +156,9 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
             line.minutes = Some(minutes(words)?);
         } else if words.has("expected") {
             line.expected_minutes = Some(minutes(words)?);
+        } else if words.has("heartbeats") {
+            words.literal("every")?;
+            line.heartbeat_minutes = Some(minutes(words)?);
         } else if words.has("kind") {
             line.kind = Some(words.next("a kind")?.to_owned());
         } else if words.has("attempt") {

@@ -114,7 +114,11 @@ impl ScenarioWorld {
             Verb::Finishes => "job.finished",
         };
         let mut body = json!({"version": 1, "type": message_type, "jobId": line.job, "taskArn": task_arn});
-        let minutes = [("maxDurationMinutes", line.minutes), ("expectedDurationMinutes", line.expected_minutes)];
+        let minutes = [
+            ("maxDurationMinutes", line.minutes),
+            ("expectedDurationMinutes", line.expected_minutes),
+            ("heartbeatMinutes", line.heartbeat_minutes),
+        ];
         for (name, minutes) in minutes.into_iter().filter_map(|(name, minutes)| Some((name, minutes?))) {
             body[name] = json!(minutes);
         }

@@ -169,8 +169,14 @@ fn deploying(task: TaskSnapshot) -> ServiceSnapshot {
 /// An old task whose job may take until this minute, and which is protected as long if it is at all.
 fn task(until: i64, is_protected: fn(Timestamp) -> Option<Timestamp>) -> TaskSnapshot {
     let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
-    let job =
-        JobSnapshot { key, until: at(until), expected_until: None, learned: Learned::Nothing, labels: Labels::new() };
+    let job = JobSnapshot {
+        key,
+        until: at(until),
+        expected_until: None,
+        learned: Learned::Nothing,
+        silent_since: None,
+        labels: Labels::new(),
+    };
     TaskSnapshot {
         id: format!("{:032x}", 1).parse().unwrap(),
         deployment: Some(OLD.to_owned()),

@@ -125,7 +125,7 @@ fn task_report(cluster: &Arc<ClusterArn>, view: &TaskView<'_>, detail: Detail) -
 }
 
 fn job_report(job: &JobSnapshot, detail: Detail) -> Value {
-    let JobSnapshot { key, until, expected_until, learned, labels } = job;
+    let JobSnapshot { key, until, expected_until, learned, silent_since, labels } = job;
     let shown: BTreeMap<&String, &String> = labels.iter().take(detail.labels_max).collect();
     present(json!({
         "jobId": key.job_id,
@@ -133,6 +133,7 @@ fn job_report(job: &JobSnapshot, detail: Detail) -> Value {
         "until": WholeSeconds::from(*until),
         "expectedUntil": expected_until.map(WholeSeconds::from),
         "learnedUntil": learned.end().map(|learned| WholeSeconds::from(learned.expected)),
+        "silentSince": silent_since.map(WholeSeconds::from),
         "labels": (!shown.is_empty()).then_some(shown),
         "labelsOmitted": omitted(labels.len(), detail.labels_max),
     }))

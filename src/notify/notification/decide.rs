@@ -3,6 +3,7 @@
 use crate::notify::notification::deadline::{Likelihood, missed, missing};
 use crate::notify::notification::first_lines::FirstLines;
 use crate::notify::notification::outlook::{Outlook, consequence, deployment_ends, ends, outlook, overrunning};
+use crate::notify::notification::problem::silent_tasks;
 use crate::notify::notification::refused;
 use crate::notify::notification::suggested_action::{instruction, shown};
 use crate::notify::wording::{clock, count, time_from};
@@ -101,6 +102,11 @@ fn waiting(alert: &Alert) -> String {
             }
         }
         AlertKind::TooManyDeployments => room_for_deployments(alert),
+        AlertKind::OrphanedProtection if silent_tasks(alert) > 0 => {
+            "the next deployment or scale-in waits for these tasks. If a job still runs there, nothing renews its \
+             protection."
+                .to_owned()
+        }
         AlertKind::OrphanedProtection => "the next deployment or scale-in waits for these tasks.".to_owned(),
         AlertKind::JobInterrupted => "nothing restarts the jobs.".to_owned(),
     }
@@ -175,8 +181,19 @@ fn first(alert: &Alert) -> String {
             _ => of_refusal(alert, act_or),
         },
         (AlertKind::TooManyDeployments, _) => "pause the pipeline that deploys this service.".to_owned(),
+        (AlertKind::OrphanedProtection, _) if silent_tasks(alert) > 0 => of_silence(silent_tasks(alert)),
         (AlertKind::OrphanedProtection, _) => "release the tasks that the status command lists as idle.".to_owned(),
         (AlertKind::JobInterrupted, _) => "restart the jobs.".to_owned(),
+    }
+}
+
+fn of_silence(tasks: usize) -> String {
+    match tasks {
+        1 => "find out from its log whether the worker of the task still runs: it has stopped sending heartbeats."
+            .to_owned(),
+        many => format!(
+            "find out from their logs whether the workers of {many} tasks still run: they have stopped sending heartbeats."
+        ),
     }
 }
 
@@ -230,9 +247,12 @@ fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) 
         Outlook::Passed if source == Some(DeadlineSource::CloudFormation) => missed(source).to_owned(),
         Outlook::Passed => act_or(missed(source)),
         Outlook::Open | Outlook::InTime { .. } if forecast.is_open_ended() => {
-            "ask the owner of the worker to stop the old tasks from taking new jobs.".to_owned()
+            "ask the owner of the worker to stop the old tasks from taking new jobs. Under taskhold-run serve, the worker \
+             can ask GET /v1/admission before each job."
+                .to_owned()
         }
         Outlook::Late { .. } if alert.diagnosis.blocking_tasks.iter().all(is_foreign) => ASK_THE_OWNER.to_owned(),
+        _ if silent_tasks(alert) > 0 => of_silence(silent_tasks(alert)),
         _ if overrunning > 0 => check_progress(overrunning),
         Outlook::Late { .. } if forecast.basis == ForecastBasis::Maximum => {
             "find out when the jobs end: their workers report no expected end.".to_owned()

@@ -116,7 +116,7 @@ fn state(alert: &Alert) -> &'static str {
         AlertKind::ProtectionRefused => "Busy tasks were refused protection",
         AlertKind::ProtectionExpiring => "Busy tasks were refused a renewal",
         AlertKind::TooManyDeployments => "The limit was close",
-        AlertKind::OrphanedProtection => "Idle tasks were protected",
+        AlertKind::OrphanedProtection => "Protection was orphaned",
         // It never resolves.
         AlertKind::JobInterrupted => "It lasted",
     }

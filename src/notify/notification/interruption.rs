@@ -68,6 +68,7 @@ pub(crate) fn jobs(interruption: &Interruption) -> Vec<JobSnapshot> {
         until: job.until,
         expected_until: None,
         learned: Learned::Nothing,
+        silent_since: None,
         labels: job.labels.clone(),
     };
     let jobs: Vec<JobSnapshot> = interruption.jobs.iter().map(job).collect();

@@ -54,25 +54,34 @@ pub(crate) fn problem(alert: &Alert) -> String {
         AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring => refused::problem(alert),
         AlertKind::TooManyDeployments if is_over => format!("it can be deployed again, {deployments} in progress"),
         AlertKind::TooManyDeployments => format!("{still}{deployments} in progress"),
-        AlertKind::OrphanedProtection if is_over => "no idle task is protected any more".to_owned(),
+        AlertKind::OrphanedProtection if is_over => "no protection is orphaned any more".to_owned(),
         AlertKind::OrphanedProtection => orphaned(alert, still),
         // An interrupted task has a notification of its own.
         AlertKind::JobInterrupted => "a task stopped while its jobs were running".to_owned(),
     }
 }
 
-/// The tasks that are protected without a job, and for how long.
+/// The tasks that are protected without a job or a working worker, and for how long.
 fn orphaned(alert: &Alert, still: &str) -> String {
     let tasks = &alert.diagnosis.blocking_tasks;
-    match (tasks.len(), tasks.iter().map(|task| task.protected_until).max()) {
-        (1, Some(until)) => {
-            format!("1 idle task is {still}protected for another {}", span(until.duration_since(alert.at)))
+    let Some(until) = tasks.iter().map(|task| task.protected_until).max() else {
+        return format!("tasks are {still}protected though their jobs have ended");
+    };
+    let left = span(until.duration_since(alert.at));
+    match (tasks.len(), silent_tasks(alert)) {
+        (1, 0) => format!("1 idle task is {still}protected for another {left}"),
+        (many, 0) => format!("{many} idle tasks are {still}protected, for up to {left}"),
+        (1, _) => format!("1 task is {still}protected, but its worker is silent"),
+        (many, silent) if silent == many => format!("{many} tasks are {still}protected, but their workers are silent"),
+        (many, silent) => {
+            format!("{many} tasks are {still}protected: {} idle, {silent} with a silent worker", many - silent)
         }
-        (many, Some(until)) => {
-            format!("{many} idle tasks are {still}protected, for up to {}", span(until.duration_since(alert.at)))
-        }
-        (_, None) => format!("tasks are {still}protected though their jobs have ended"),
     }
+}
+
+/// How many of the tasks have a worker that is silent.
+pub(crate) fn silent_tasks(alert: &Alert) -> usize {
+    alert.diagnosis.blocking_tasks.iter().filter(|task| task.silent_since().is_some()).count()
 }
 
 /// The problem of a rollout, with the time that remains.

@@ -233,10 +233,17 @@ fn release_by_force(tasks: &[TaskId], alert: &Alert, below: &str) -> String {
         }
         _ => String::new(),
     };
-    format!(
-        "Release {} by force{below}. ECS then stops {them} and interrupts {cost}{more}:",
-        count(tasks.len(), "task")
-    )
+    let silent = blocking().filter(|task| task.silent_since().is_some()).count();
+    let condition = match silent == tasks.len() {
+        true if tasks.len() == 1 => ", if its worker no longer runs".to_owned(),
+        true => ", if their workers no longer run".to_owned(),
+        false => String::new(),
+    };
+    let effect = match alert.kind {
+        AlertKind::OrphanedProtection => format!("ECS may then stop {them}, which interrupts {cost}"),
+        _ => format!("ECS then stops {them} and interrupts {cost}{more}"),
+    };
+    format!("Release {} by force{below}{condition}. {effect}:", count(tasks.len(), "task"))
 }
 
 /// The commands of a suggested action.

@@ -57,10 +57,11 @@ pub(crate) fn job(job: &JobSnapshot, now: Timestamp) -> ListItem {
         format!("{verb} {}", time_from(at, now))
     };
     let learned = |learned: LearnedEnd| format!("{}, judging by earlier jobs", expected(learned.expected));
-    let ends = match job.expected_until.map(expected).or_else(|| job.learned.end().map(learned)) {
+    let mut ends = match job.expected_until.map(expected).or_else(|| job.learned.end().map(learned)) {
         Some(expected) => vec![expected, format!("at the latest {until}")],
         None => vec![format!("until {until}")],
     };
+    ends.extend(job.silent_since.map(|last| format!("no heartbeat since {}", time_from(last, now))));
     named_job(job, ends)
 }
 

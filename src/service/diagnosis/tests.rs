@@ -79,6 +79,7 @@ fn protected(number: usize, deployment: &str, until: i64) -> TaskSnapshot {
         until: at(until),
         expected_until: None,
         learned: Learned::Nothing,
+        silent_since: None,
         labels: BTreeMap::new(),
     };
     TaskSnapshot { protected_until: Some(at(until)), jobs: Jobs::Known(vec![job]), ..task(number, deployment) }
@@ -632,6 +633,7 @@ fn the_job_that_is_expected_to_last_longest_comes_first() {
         until: at(until),
         expected_until: expected.map(at),
         learned: Learned::Nothing,
+        silent_since: None,
         labels: BTreeMap::new(),
     };
     let jobs = [job("soon", 120, Some(70)), job("late", 90, None), job("next", 80, None)];

@@ -73,7 +73,7 @@ fn latest(basis: Basis, soonest: Timestamp, deadline: Option<Timestamp>) -> Time
 }
 
 /// When all of these jobs have probably ended, and never later than their declared ends; `None` without jobs. An
-/// estimate that has passed at `from` says nothing.
+/// estimate that has passed at `from` says nothing, nor does one about a job whose worker is silent.
 fn likely_end(jobs: &[JobSnapshot], from: Timestamp) -> Option<LikelyEnd> {
     let of_job = |job: &JobSnapshot| {
         let overrun = |end: Timestamp| end.checked_add(OVERRUN).ok();
@@ -83,7 +83,8 @@ fn likely_end(jobs: &[JobSnapshot], from: Timestamp) -> Option<LikelyEnd> {
             Learned::Nothing => None,
         };
         let current = |end: Option<Timestamp>| end.filter(|end| *end > from);
-        match current(job.expected_until.and_then(overrun)).or(current(learned)) {
+        let estimate = current(job.expected_until.and_then(overrun)).or(current(learned));
+        match estimate.filter(|_| job.silent_since.is_none()) {
             Some(end) => LikelyEnd { at: end.min(job.until), basis: Basis::Estimate },
             None => LikelyEnd { at: job.until, basis: Basis::Maximum },
         }
@@ -115,6 +116,7 @@ mod tests {
             until: minute(12),
             expected_until: expected.map(minute),
             learned: overran.map(minute).map_or(Learned::Nothing, Learned::Overran),
+            silent_since: None,
             labels: Labels::default(),
         };
         for (expected, overran, end, basis) in [

@@ -26,7 +26,7 @@ pub(crate) fn problems(
     assessment: Assessment<'_>,
     policy: &AlertPolicy,
 ) -> BTreeMap<String, Problem> {
-    let Assessment { snapshot, diagnosis, idle_seen, .. } = assessment;
+    let Assessment { snapshot, diagnosis, .. } = assessment;
     let mut problems = BTreeMap::new();
     let now = snapshot.at;
     let rollout = diagnosis.rollout.id();
@@ -67,7 +67,7 @@ pub(crate) fn problems(
     if let Some(since) = many_deployments_since(snapshot, open(AlertKind::TooManyDeployments)) {
         add(AlertKind::TooManyDeployments, since, IncidentScope::default());
     }
-    if let Some(since) = orphaned_since(snapshot, idle_seen) {
+    if let Some(since) = orphaned_since(assessment) {
         add(AlertKind::OrphanedProtection, since, IncidentScope::default());
     }
     problems
@@ -160,10 +160,17 @@ pub fn idle_tasks(snapshot: &ServiceSnapshot) -> impl Iterator<Item = (&TaskId, 
     })
 }
 
-/// Since when the first protected task has had no live job, if that is longer ago than [`ORPHAN_GRACE`].
-fn orphaned_since(snapshot: &ServiceSnapshot, idle_seen: &BTreeMap<TaskId, Timestamp>) -> Option<Timestamp> {
+/// Since when the first protected task has had no live job, if that is longer ago than [`ORPHAN_GRACE`], or no message of
+/// its worker, if the worker is silent.
+fn orphaned_since(assessment: Assessment<'_>) -> Option<Timestamp> {
+    let Assessment { snapshot, idle_seen, .. } = assessment;
     let idle = idle_tasks(snapshot).filter_map(|(task, since)| Some(since.max(*idle_seen.get(task)?)));
-    idle.filter(|since| snapshot.at.duration_since(*since) >= ORPHAN_GRACE).min()
+    let idle = idle.filter(|since| snapshot.at.duration_since(*since) >= ORPHAN_GRACE);
+    let jobs = snapshot.protected().flat_map(|(task, _)| match &task.jobs {
+        Jobs::Known(jobs) => jobs.as_slice(),
+        Jobs::Unknown | Jobs::Unread => &[],
+    });
+    idle.chain(jobs.filter_map(|job| job.silent_since)).min()
 }
 
 /// Service and kind: stable for the life of the incident.

@@ -289,6 +289,7 @@ fn refused_task(number: usize) -> TaskSnapshot {
         until: at(7200),
         expected_until: None,
         learned: Learned::Nothing,
+        silent_since: None,
         labels: std::collections::BTreeMap::new(),
     };
     TaskSnapshot { refused_since: Some(at(0)), jobs: Jobs::Known(vec![job]), ..task(number, NEW, None) }

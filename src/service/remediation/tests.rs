@@ -34,7 +34,14 @@ fn id(number: usize) -> TaskId {
 
 fn job() -> JobSnapshot {
     let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
-    JobSnapshot { key, until: at(600), expected_until: None, learned: Learned::Nothing, labels: BTreeMap::new() }
+    JobSnapshot {
+        key,
+        until: at(600),
+        expected_until: None,
+        learned: Learned::Nothing,
+        silent_since: None,
+        labels: BTreeMap::new(),
+    }
 }
 
 fn task(number: usize, deployment: &str, jobs: Jobs) -> TaskSnapshot {

@@ -205,6 +205,7 @@ fn rejected_jobs(record: &TaskRecord, now: Timestamp) -> Option<RejectedJobs> {
         until: job.until,
         expected_until: None,
         learned: Learned::Nothing,
+        silent_since: None,
         labels: Labels::new(),
     };
     let jobs: Vec<JobSnapshot> = record.rejected_jobs(now).map(job).collect();
@@ -239,6 +240,7 @@ pub(crate) fn jobs(record: &TaskRecord, now: Timestamp, managed: Managed, durati
             until,
             expected_until: expected.map(|expected| expected.value),
             learned: job.map(|job| durations.of(job, now)).unwrap_or_default(),
+            silent_since: job.and_then(|job| job.silent_since(now)),
             labels: labels.map(|labels| labels.value.clone()).unwrap_or_default(),
         }
     };

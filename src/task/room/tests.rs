@@ -36,6 +36,7 @@ fn longest(number: usize) -> (JobKey, Job) {
     job.labels = Some(Reported { at: at(0), value: Labels::from_iter((0..8).map(label)) });
     job.expected_until = Some(Reported { at: at(0), value: at(2880) });
     job.presumed_until = Some(at(2880));
+    job.heartbeat_minutes = Some(2880);
     job.kind = Some("\u{1}".repeat(64));
     job.protection = Some(Reported { at: at(0), value: AgentProtection::Refused { reason: "\u{1}".repeat(256) } });
     (key(&format!("{number:04}{}", "\u{1}".repeat(252))), job)
