@@ -153,6 +153,7 @@ fn alert(kind: AlertKind, event: Transition) -> Alert {
         service: service("transcode", "video"),
         since: at(10),
         superseded: Vec::new(),
+        came_back_at: None,
         at: at(30),
         diagnosis: diagnosis(),
         remediations: Vec::new(),

@@ -99,6 +99,7 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
         service,
         since: started_at,
         superseded: Vec::new(),
+        came_back_at: None,
         at: now(),
         diagnosis,
         remediations: Vec::new(),

@@ -113,8 +113,11 @@ pub struct Alert {
     pub service: ServiceArn,
     /// When the problem began.
     pub since: Timestamp,
-    /// The earlier deployments of the incident, the oldest first. The deployment of the diagnosis superseded them.
+    /// The earlier deployments of the incident, the oldest first. The deployment of the diagnosis superseded them, unless
+    /// the problem was over in between.
     pub superseded: Vec<String>,
+    /// When the problem last came back after it was over.
+    pub came_back_at: Option<Timestamp>,
     /// When the snapshot behind the alert was taken.
     pub at: Timestamp,
     /// The diagnosis of that snapshot.

@@ -50,6 +50,7 @@ impl ServiceReconciler {
                 service: snapshot.service.arn.clone(),
                 since: incident.since,
                 superseded: incident.scope.superseded().to_vec(),
+                came_back_at: incident.scope.came_back_at,
                 at: snapshot.at,
                 diagnosis,
                 remediations: done.state.notes.clone(),

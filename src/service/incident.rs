@@ -190,7 +190,7 @@ impl Incident {
         let is_another = self.kind == AlertKind::ScaleInBlocked && self.scope.tasks.is_disjoint(&problem.scope.tasks);
         if now.duration_since(past.at) < CONTINUED_WITHIN && !is_another {
             self.scope.supersede(&problem.scope);
-            self.scope.tasks = problem.scope.tasks;
+            (self.scope.tasks, self.scope.came_back_at) = (problem.scope.tasks, Some(now));
         } else {
             (self.since, self.scope) = (problem.since, problem.scope);
         }

@@ -205,8 +205,16 @@ fn alert() -> impl Strategy<Value = Alert> {
     let kinds: Vec<AlertKind> = AlertKind::ALL.into_iter().filter(|kind| *kind != AlertKind::JobInterrupted).collect();
     let events = vec![Transition::Opened, Transition::Escalated, Transition::Repeated, Transition::Resolved];
     let superseded = vec(deployment(), 0..4);
-    (select(kinds), select(events), service(), (when(), when()), superseded, diagnosis(), remediation_notes()).prop_map(
-        |(kind, event, service, (since, at), superseded, diagnosis, remediations)| {
+    (
+        select(kinds),
+        select(events),
+        service(),
+        (when(), when(), option::of(when())),
+        superseded,
+        diagnosis(),
+        remediation_notes(),
+    )
+        .prop_map(|(kind, event, service, (since, at, came_back_at), superseded, diagnosis, remediations)| {
             // In the format of `service/alert.rs`.
             let incident = format!("{}/{}/{}", service.cluster.name, service.name, kind.as_str());
             let (own_action, resolution) = (OwnAction::None, None);
@@ -217,14 +225,14 @@ fn alert() -> impl Strategy<Value = Alert> {
                 service,
                 since,
                 superseded,
+                came_back_at,
                 at,
                 diagnosis,
                 remediations,
                 own_action,
                 resolution,
             }
-        },
-    )
+        })
 }
 
 proptest! {

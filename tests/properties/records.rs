@@ -212,8 +212,14 @@ fn incident() -> impl Strategy<Value = Incident> {
         DeadlineSource::Setting,
     ]);
     let deadline = (maybe_moment(), sources).prop_map(|(at, source)| Some(Deadline { at: at?, source }));
-    let scope = (vec(text(), 0..3), btree_set(task_id(), 0..4), deadline)
-        .prop_map(|(deployments, tasks, deadline)| IncidentScope { deployments, tasks, last_deadline: deadline });
+    let scope = (vec(text(), 0..3), btree_set(task_id(), 0..4), maybe_moment(), deadline).prop_map(
+        |(deployments, tasks, came_back_at, last_deadline)| IncidentScope {
+            deployments,
+            tasks,
+            came_back_at,
+            last_deadline,
+        },
+    );
     let kind = select(AlertKind::ALL.to_vec());
     (kind, any_moment(), any_moment(), state, any::<bool>(), option::of(pending), scope).prop_map(
         |(kind, since, notified_at, state, attempted, pending, scope)| Incident {

@@ -92,8 +92,12 @@ fn service() -> ServiceRecord {
         after: Some(Transition::Opened),
     };
     let deadline = Some(Deadline { at: at(30), source: DeadlineSource::CloudFormation });
-    let scope =
-        IncidentScope { deployments: vec![rollout.clone()], tasks: [task('d')].into(), last_deadline: deadline };
+    let scope = IncidentScope {
+        deployments: vec![rollout.clone()],
+        tasks: [task('d')].into(),
+        last_deadline: deadline,
+        ..IncidentScope::default()
+    };
     let incident = |kind, pending, state| {
         let scope = scope.clone();
         Incident { kind, since: at(0), notified_at: at(5), state, attempted: true, pending, scope }

@@ -27,6 +27,8 @@ struct AlertDocument<'a> {
     since: WholeSeconds,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     superseded_deployments: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    came_back_at: Option<WholeSeconds>,
     at: WholeSeconds,
     #[serde(flatten)]
     rollout: RolloutReport,
@@ -50,6 +52,7 @@ pub(crate) fn message(alert: &Alert) -> String {
         cluster: &cluster.name,
         since: alert.since.into(),
         superseded_deployments: &alert.superseded,
+        came_back_at: alert.came_back_at.map(Into::into),
         at: alert.at.into(),
         rollout: diagnosis.into(),
         suggested_actions: actions.map(|action| suggested_action(cluster, action, COMMANDS_MAX)).collect(),

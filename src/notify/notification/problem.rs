@@ -136,6 +136,7 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
         // The deadline is the rollout's, not the refusal's.
         format!("Deadline of its {}: {}.", rollout(&alert.diagnosis.rollout), time_from(deadline.at, alert.at))
     }));
+    summary.extend(alert.came_back_at.map(|at| format!("It was over, and came back {}.", time_from(at, alert.at))));
     summary.extend(superseded(alert));
     summary.extend(pause(&alert.diagnosis, alert.at));
     summary.extend(time_passed(alert));
@@ -151,6 +152,7 @@ fn superseded(alert: &Alert) -> Option<String> {
         |id: &str| id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_/".contains(*c)).take(64).collect::<String>();
     let (first, newest) = (named(alert.superseded.first()?), named(alert.diagnosis.rollout.id()?));
     Some(match alert.superseded.len() {
+        _ if alert.came_back_at.is_some() => format!("It began with {first}. Its newest deployment is {newest}."),
         1 => format!("It began with {first}, which {newest} superseded."),
         _ => format!("It began with {first}. Later deployments superseded it, the newest of them {newest}."),
     })

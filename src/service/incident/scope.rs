@@ -15,12 +15,16 @@ const TASKS_KEPT_MAX: usize = 100;
 /// What an incident is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IncidentScope {
-    /// The deployments or task sets that had the problem, the newest last. A later one superseded those before it.
+    /// The deployments or task sets that had the problem, the newest last. A later one superseded those before it, unless
+    /// the problem was over in between.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deployments: Vec<String>,
     /// The blocking tasks of the last snapshot, or the refused tasks of the last notification.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tasks: BTreeSet<TaskId>,
+    /// When the problem last came back after it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub came_back_at: Option<Timestamp>,
     /// The last known deadline of the newest deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_deadline: Option<Deadline>,
@@ -48,7 +52,7 @@ impl IncidentScope {
     /// What a snapshot shows.
     pub(crate) fn new<'a>(deployment: Option<&str>, tasks: impl Iterator<Item = &'a TaskId>) -> Self {
         let deployments = deployment.map(str::to_owned).into_iter().collect();
-        Self { deployments, tasks: tasks.take(TASKS_KEPT_MAX).cloned().collect(), last_deadline: None }
+        Self { deployments, tasks: tasks.take(TASKS_KEPT_MAX).cloned().collect(), ..Self::default() }
     }
 
     /// Whether a later snapshot shows the same deployment, or one of the same tasks.
