@@ -223,19 +223,27 @@ pub(crate) fn of_orphans(
     actions.into_iter().flatten().collect()
 }
 
-/// The last resort, which interrupts jobs: offered if waiting misses the deadline, if only another writer knows what a
-/// protection is for, or in a scale-in, which has no deadline; otherwise for tasks whose workers are silent. Not offered
-/// before ECS stops old tasks, since their jobs may end in time.
+/// The last resort, which interrupts jobs: offered for tasks that may outlast a deadline that is missed, for foreign
+/// protection, for tasks whose workers are silent, and in a scale-in, which has no deadline. Not offered before ECS stops
+/// old tasks, since their jobs may end in time.
 fn release_by_force(
     snapshot: &ServiceSnapshot,
     situation: &Situation<'_>,
     policy: &DiagnosisPolicy,
 ) -> Option<SuggestedAction> {
-    let busy = situation.blocking_tasks.iter().filter(|task| task.protected_for != ProtectedFor::NoJob);
-    let mut busy: Vec<&BlockingTask> = busy.collect();
-    let is_foreign = busy.iter().any(|task| task.protected_for == ProtectedFor::Foreign);
-    let is_wanted = situation.misses_deadline() || is_foreign || situation.replaced.rollout.is_scale_in();
-    busy.retain(|task| is_wanted || task.silent_since().is_some());
+    let missed = situation.deadline.filter(|_| situation.misses_deadline());
+    let outlasts =
+        |task: &BlockingTask, deadline: Deadline| task.jobs_started > 0 || task.protected_until > deadline.at;
+    let is_wanted = |task: &BlockingTask| match task.protected_for {
+        ProtectedFor::NoJob => false,
+        ProtectedFor::Foreign => true,
+        ProtectedFor::Jobs(_) | ProtectedFor::Unknown => {
+            situation.replaced.rollout.is_scale_in()
+                || task.silent_since().is_some()
+                || missed.is_some_and(|deadline| outlasts(task, deadline))
+        }
+    };
+    let busy: Vec<&BlockingTask> = situation.blocking_tasks.iter().filter(|task| is_wanted(task)).collect();
     by_force(&snapshot.service.arn.cluster, &busy, policy).filter(|_| stops_old_tasks(snapshot))
 }
 
