@@ -154,6 +154,7 @@ fn alert(kind: AlertKind, event: Transition) -> Alert {
         since: at(10),
         superseded: Vec::new(),
         came_back_at: None,
+        first_expected_end: None,
         at: at(30),
         diagnosis: diagnosis(),
         remediations: Vec::new(),
@@ -298,7 +299,7 @@ fn a_blocked_deployment_reads_so() {
             "BLOCKED transcode in cluster video: 3 tasks block its deployment, probably for 1 h.",
             "Lasts until: 2026-01-05 11:30 UTC (in 1 h) if the jobs end as expected, 2026-01-05 12:30 UTC (in 2",
             "   h) at the latest.",
-            "If you wait: nothing fails. The deadline is 2026-01-05 13:00 UTC (in 2 h 30 min), with 1 h 30 min to",
+            "If you wait: the deadline, 2026-01-05 13:00 UTC (in 2 h 30 min), is met, with at least 30 min to",
             "   spare.",
             "Do first: release the task whose jobs have all ended (command below). No job needs the protection.",
             "",
@@ -381,7 +382,7 @@ fn the_first_lines_say_what_the_forecast_is_based_on() {
             "Lasts until: probably 2026-01-05 13:23 UTC (in 2 h 53 min), the median of earlier jobs; 9 in 10 end by 13:50 \
              UTC; 2026-01-05 15:00 UTC (in 4 h 30 min) at the latest.",
             "CloudFormation probably fails the update and rolls it back. The jobs probably end 23 min later.",
-            "decide before 13:00 UTC: let CloudFormation roll back (the jobs keep running), or interrupt the jobs.",
+            "decide some minutes before 13:00 UTC: let CloudFormation roll back (the jobs keep running), or interrupt the jobs.",
         ],
     );
     says(
@@ -407,7 +408,7 @@ fn the_first_lines_say_what_the_forecast_is_based_on() {
         [
             "block its deployment for at most 1 h 30 min",
             "The workers reported no expected end",
-            "nothing fails. The deadline is",
+            "is met, with at least",
             "The block ends by itself",
         ],
     );
@@ -422,7 +423,7 @@ fn the_first_lines_say_what_the_forecast_is_based_on() {
     );
     says(
         Forecast { jobs_started: 1, ..forecast(300, 203, Declared, Some(203)) },
-        ["tasks need 2 h 53 min", "take new jobs (1 since", "The jobs end 23 min later.", "decide before"],
+        ["tasks need 2 h 53 min", "take new jobs (1 since", "The jobs end 23 min later.", "decide some minutes before"],
     );
 }
 
@@ -470,9 +471,9 @@ fn a_deadline_that_only_the_end_of_the_jobs_can_keep_is_reported_both_ways() {
     says(
         &email_of(&alert),
         &[
-            "If you wait: nothing fails if the jobs end as expected. The deadline is 2026-01-05 13:00 UTC (in 2 h",
-            "   30 min), with 1 h 30 min to spare. If they run to their latest end, it is missed by 20 min.",
-            "   CloudFormation then fails the update and rolls it back.",
+            "If you wait: the deadline, 2026-01-05 13:00 UTC (in 2 h 30 min), is met if the jobs end as expected,",
+            "   with 1 h 30 min to spare. If they run to their latest end, it is missed by 20 min. CloudFormation",
+            "   then fails the update and rolls it back.",
         ],
     );
 }
@@ -487,7 +488,7 @@ fn a_pileup_says_what_not_to_do() {
         &[
             "LIMIT transcode in cluster video: still 4 of 5 deployments in progress.",
             "Lasts until: the first of the deployments ends, by 2026-01-05 12:30 UTC (in 2 h).",
-            "If you wait: nothing fails. 1 more deployment fits. ECS refuses any beyond that.",
+            "If you wait: 1 more deployment fits. ECS refuses any beyond that.",
             "Do first: pause the pipeline that deploys this service.",
         ],
     );
@@ -606,6 +607,7 @@ fn a_scale_in_says_what_it_waits_for() {
     alert.diagnosis.rollout = Rollout::ScaleIn { id: OLD.to_owned(), started_at: at(0) };
     alert.diagnosis.suggested_actions.clear();
     alert.diagnosis.forecast = Some(forecast(60, 60, ForecastBasis::Maximum, None));
+    alert.first_expected_end = Some(at(25));
     let mut said = |protected_for: ProtectedFor| {
         alert.diagnosis.blocking_tasks = vec![blocking_task(1, 90, protected_for)];
         email_of(&alert)
@@ -624,7 +626,7 @@ fn a_scale_in_says_what_it_waits_for() {
     says(
         &body,
         &[
-            "Do first: check whether the jobs make progress: they have run well past the end that was first",
+            "Do first: check whether the job makes progress: it was first expected to end at 10:25 UTC.",
             "More tasks run than desired, for longer than their jobs were expected to run. ECS does not stop",
         ],
     );
@@ -847,7 +849,7 @@ fn a_chat_says_what_is_wrong_and_what_to_do() {
     says(
         description,
         &[
-            "If you wait: nothing fails. The deadline is 2026-01-05 13:00 UTC (in 2 h 30 min), with 1 h 30 min to spare.",
+            "If you wait: the deadline, 2026-01-05 13:00 UTC (in 2 h 30 min), is met, with at least 30 min to spare.",
             "Since 2026-01-05 10:10 UTC (20 min ago).",
             "• task `00000000000000000000000000000001` of `ecs-svc/1111111111111111111`, protected until 2026-01-05 12:30 \
              UTC (in 2 h), for 2 jobs: `episode-0417` attempt 2, labels `lang: de, title: Episode \"417\"`, \
@@ -869,7 +871,7 @@ fn a_command_that_is_too_long_or_unsafe_for_a_chat_is_sent_elsewhere_and_never_a
         assert_eq!(
             chat["content"]["nextSteps"][0],
             "Raise the desired count to 4, as AWS advises. You pay for the extra task. It does not help if ECS refuses \
-             while a protected task blocks, or if Application Auto Scaling lowers it. Set 3 again only when no \
+             because a protected task blocks, or if Application Auto Scaling lowers it. Set 3 again only when no \
              job is refused: before that, ECS may stop a task with such a job (the email and the status command have the \
              command)"
         );

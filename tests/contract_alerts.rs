@@ -100,6 +100,7 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
         since: started_at,
         superseded: Vec::new(),
         came_back_at: None,
+        first_expected_end: None,
         at: now(),
         diagnosis,
         remediations: Vec::new(),

@@ -51,6 +51,7 @@ impl ServiceReconciler {
                 since: incident.since,
                 superseded: incident.scope.superseded().to_vec(),
                 came_back_at: incident.scope.came_back_at,
+                first_expected_end: findings.first_expected_end,
                 at: snapshot.at,
                 diagnosis,
                 remediations: done.state.notes.clone(),

@@ -20,6 +20,7 @@ use crate::service::remediation::{Remediation, RemediationState};
 use crate::service::rollout_status::{RolloutStatus, kept_until};
 use crate::service::schedule::{Reason, RecheckInputs, next_watch};
 use crate::service::snapshot::ServiceSnapshot;
+use jiff::Timestamp;
 
 /// The result of reconciling one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Findings {
     pub action: Option<Remediation>,
     /// The remediations of the service.
     pub remediation: RemediationState,
+    /// When the jobs of a scale-in that waits were expected to end when it began to wait.
+    pub first_expected_end: Option<Timestamp>,
     /// The notifications to send, claimed by the instance that stores the record.
     pub to_notify: Vec<ClaimedNotification>,
 }
@@ -69,7 +72,8 @@ pub fn reconcile_snapshot(
     let watch = policy.has_recheck_queue.then(|| next_watch(before, snapshot.at, reason, inputs, policy));
     record.watch = watch.flatten();
     let to_notify = delivery::claim(&mut record.incidents, snapshot.at);
-    Findings { diagnosis, action, remediation: record.remediation.clone(), to_notify }
+    let first_expected_end = waiting_scale_in.map(|waiting| waiting.jobs_expected_until);
+    Findings { diagnosis, action, remediation: record.remediation.clone(), first_expected_end, to_notify }
 }
 
 /// Records since when the rollout is blocked. Neither a gap in the snapshot nor a step back to `will-block` after an

@@ -146,7 +146,7 @@ fn of_deployments<'a>(snapshot: &'a ServiceSnapshot, primary: &Deployment) -> Re
 }
 
 /// Whether the deployment succeeds as soon as enough new tasks run, and all of them fit beside the present ones: then no
-/// old task holds it up.
+/// old task blocks it.
 fn succeeds_without_them(snapshot: &ServiceSnapshot, primary: &Deployment) -> bool {
     let service = &snapshot.service;
     let is_rolling = !service.strategy.shifts_traffic();

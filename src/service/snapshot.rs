@@ -153,7 +153,7 @@ pub struct JobSnapshot {
     pub expected_until: Option<Timestamp>,
     /// What finished jobs of its kind say about it.
     pub learned: Learned,
-    /// When its worker last sent a message, if it has been silent for so long that it has probably died.
+    /// When its worker last sent a message, if the worker is silent: it has probably died.
     pub silent_since: Option<Timestamp>,
     /// Short texts from its worker, shown to people.
     pub labels: Labels,

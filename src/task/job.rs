@@ -84,7 +84,7 @@ pub struct Reported<T> {
 
 impl Job {
     /// Merges the report of another delivery or instance about the same job. A finished job keeps neither labels, nor an
-    /// expectation, nor what is reported about protection and heartbeats.
+    /// expectation, nor reports about protection and heartbeats.
     pub fn merge(&mut self, other: &Self) {
         self.started_at = match (self.started_at, other.started_at) {
             (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
@@ -137,7 +137,7 @@ impl Job {
         self.until().filter(|until| *until > now)
     }
 
-    /// When its worker last sent a message, if it has been silent for so long that it has probably died.
+    /// When its worker last sent a message, if the worker is silent: it has probably died.
     pub fn silent_since(&self, now: Timestamp) -> Option<Timestamp> {
         let minutes = i64::from(self.heartbeat_minutes?).saturating_mul(HEARTBEATS_MISSED);
         let is_silent = |last: &Timestamp| now.duration_since(*last) >= SignedDuration::from_mins(minutes);

@@ -91,7 +91,7 @@ Tasks that block its deployment, longest first:
         &[
             "    protected until 2026-01-05 11:30 UTC (in 1 h), foreign: not protected by taskhold",
             "ECS may accept the request at 2026-01-05 11:00 UTC (in 30 min), when the first blocking protection",
-            "   ends. taskhold retries then, at each reconcile, and after each release in this service.",
+            "   ends. taskhold retries then, whenever it checks this service, and when another of its tasks is",
             "Tasks: 3 desired, min 3, max 6; 6 live, 3 of them protected.",
             "Suggested actions, safest first:",
             "3. Raise the desired count to 4, as AWS advises. You pay for the extra task. It does not help if ECS",
@@ -191,7 +191,7 @@ fn a_task_at_risk_that_also_blocks_is_listed_once_with_the_cost_of_waiting() {
         &body,
         &[
             "No other task blocks the deployment. ECS may stop these tasks as soon as their protection ends.",
-            "   taskhold retries at each reconcile, and after each release in this service.",
+            "   taskhold retries whenever it checks this service, and when another of its tasks is released.",
         ],
     );
     assert!(!body.contains("Other tasks that block"), "{body}");
@@ -209,8 +209,8 @@ fn without_a_rollout_the_text_says_what_aws_names_and_that_no_blocking_task_is_k
             &body,
             &[
                 "Since 2026-01-05 10:20 UTC (10 min ago).",
-                "No protected task blocks it now, so ECS may accept the next request. taskhold retries at each",
-                "   reconcile, and after each release in this service.",
+                "No protected task blocks it now, so ECS may accept the next request. taskhold retries whenever it",
+                "   checks this service, and when another of its tasks is released.",
                 "Suggested actions, safest first:",
                 "1. If it lasts: wait until protections end, release tasks that may be stopped, or raise the desired",
                 "   count above the number of protected tasks (now 3 desired, 3 protected).",
@@ -221,7 +221,7 @@ fn without_a_rollout_the_text_says_what_aws_names_and_that_no_blocking_task_is_k
         let steps = chat["content"]["nextSteps"].as_array().unwrap();
         assert!(steps.len() == 2 && steps[0].as_str().unwrap().starts_with("If it lasts: "), "{steps:?}");
         alert.diagnosis.gaps = vec!["its tasks could not be listed: ECS throttled the call".to_owned()];
-        assert!(email_of(&alert).contains("taskhold could not read which tasks block it. taskhold retries at each"));
+        assert!(email_of(&alert).contains("taskhold could not read which tasks block it. taskhold retries whenever"));
     }
 }
 
@@ -243,7 +243,7 @@ fn a_refusal_that_nothing_is_left_of_but_that_is_not_over_still_reads_well() {
 #[test]
 fn a_protection_that_has_ended_is_not_reported_as_good_news() {
     let mut over = refused(AlertKind::ProtectionExpiring, Transition::Resolved);
-    let subject = "RESOLVED transcode (video): protection has ended, 2 busy tasks run unprotected";
+    let subject = "ENDED transcode (video): protection has ended, 2 busy tasks run unprotected";
     assert_eq!(subject_of(&over), subject);
     assert!(json(&chat_of(&over))["content"]["title"].as_str().unwrap().starts_with("🔴"));
     over.diagnosis.refused_tasks.clear();
@@ -270,7 +270,7 @@ fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
              10 min)",
             "Tasks that block its deployment, longest first:",
             "ECS may accept the request at 2026-01-05 11:00 UTC (in 30 min), when the first blocking protection ends. \
-             taskhold retries then, at each reconcile, and after each release in this service.",
+             taskhold retries then, whenever it checks this service, and when another of its tasks is released.",
         ],
     );
     assert_eq!(chat["content"]["nextSteps"].as_array().unwrap().len(), 4);

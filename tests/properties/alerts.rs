@@ -226,6 +226,7 @@ fn alert() -> impl Strategy<Value = Alert> {
                 since,
                 superseded,
                 came_back_at,
+                first_expected_end: came_back_at,
                 at,
                 diagnosis,
                 remediations,

@@ -140,8 +140,8 @@ fn room_for_deployments(alert: &Alert) -> String {
     let deployments = usize::try_from(alert.diagnosis.task_counts.deployments).unwrap_or(usize::MAX);
     match DEPLOYMENTS_MAX.saturating_sub(deployments) {
         0 => "ECS refuses another deployment of the service.".to_owned(),
-        1 => "nothing fails. 1 more deployment fits. ECS refuses any beyond that.".to_owned(),
-        many => format!("nothing fails. {many} more deployments fit. ECS refuses any beyond that."),
+        1 => "1 more deployment fits. ECS refuses any beyond that.".to_owned(),
+        many => format!("{many} more deployments fit. ECS refuses any beyond that."),
     }
 }
 
@@ -173,8 +173,7 @@ fn first(alert: &Alert) -> String {
         (AlertKind::DeploymentBlocked | AlertKind::DeploymentAtRisk, outlook) => of_rollout(alert, outlook, act_or),
         (AlertKind::ScaleInBlocked, _) => match diagnosis.blocking_tasks.iter().any(is_foreign) {
             true => ASK_THE_OWNER.to_owned(),
-            false => "check whether the jobs make progress: they have run well past the end that was first expected."
-                .to_owned(),
+            false => still_at_work(alert),
         },
         (AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring, _) => match refused::by_ecs(alert) {
             0 => "let jobs of these tasks finish, or send new jobs to other tasks.".to_owned(),
@@ -184,6 +183,18 @@ fn first(alert: &Alert) -> String {
         (AlertKind::OrphanedProtection, _) if silent_tasks(alert) > 0 => of_silence(silent_tasks(alert)),
         (AlertKind::OrphanedProtection, _) => "release the tasks that the status command lists as idle.".to_owned(),
         (AlertKind::JobInterrupted, _) => "restart the jobs.".to_owned(),
+    }
+}
+
+/// What to check about the jobs of a scale-in, which run much longer than they were expected to.
+fn still_at_work(alert: &Alert) -> String {
+    let jobs: usize = alert.diagnosis.blocking_tasks.iter().map(|task| task.jobs().len()).sum();
+    let (jobs, they, were) = if jobs == 1 { ("the job makes", "it", "was") } else { ("the jobs make", "they", "were") };
+    match alert.first_expected_end {
+        Some(end) => {
+            format!("check whether {jobs} progress: {they} {were} first expected to end at {}.", clock(end, alert.at))
+        }
+        None => format!("check whether {jobs} progress."),
     }
 }
 
@@ -216,13 +227,21 @@ fn helps(action: &SuggestedAction, outlook: Outlook) -> bool {
 }
 
 fn of_refusal(alert: &Alert, act_or: impl Fn(&str) -> String) -> String {
-    let owner = "tell the owner of the jobs that they run unprotected. taskhold retries automatically.";
+    let tasks = refused::tasks(alert);
+    let owner = match tasks.first().and_then(|task| task.protected_until) {
+        Some(end) => format!(
+            "tell the owner of the jobs that {} protection ends at {}, before its jobs do. taskhold retries automatically.",
+            if tasks.len() == 1 { "the" } else { "the first" },
+            clock(end, alert.at)
+        ),
+        _ => "tell the owner of the jobs that they run unprotected. taskhold retries automatically.".to_owned(),
+    };
     let is_raise = |action: &SuggestedAction| matches!(action, SuggestedAction::RaiseDesiredCount { .. });
     // A higher desired count may not help while a protected task blocks.
     let is_uncertain = !alert.diagnosis.blocking_tasks.is_empty();
     match is_uncertain && alert.diagnosis.suggested_actions.iter().any(is_raise) {
-        true => owner.to_owned(),
-        false => act_or(owner),
+        true => owner,
+        false => act_or(&owner),
     }
 }
 
@@ -284,11 +303,13 @@ fn choice(alert: &Alert, deadline: Deadline) -> String {
         _ => None,
     });
     let Some((tasks, number)) = by_force else {
-        return format!("decide before {at}: {miss}, or interrupt the jobs. See the runbook.");
+        return format!("decide some minutes before {at}: {miss}, or interrupt the jobs. See the runbook.");
     };
     let released = |task: &&BlockingTask| tasks.contains(&task.task);
     let jobs = alert.diagnosis.blocking_tasks.iter().filter(released).map(|task| task.jobs().len()).sum();
     let cost = if jobs == 0 { "its work".to_owned() } else { count(jobs, "job") };
     let tasks = if tasks.len() == 1 { "the task" } else { "the tasks" };
-    format!("decide before {at}: {miss}, or release {tasks} by force (action {number} below, interrupts {cost}).")
+    format!(
+        "decide some minutes before {at}: {miss}, or release {tasks} by force (action {number} below, interrupts {cost})."
+    )
 }

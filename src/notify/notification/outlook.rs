@@ -123,17 +123,19 @@ pub(crate) fn deployment_ends(alert: &Alert) -> Vec<Timestamp> {
 /// What happens to the rollout without any action.
 pub(crate) fn consequence(alert: &Alert) -> String {
     let Some(deadline) = alert.diagnosis.deadline else {
-        return "nothing fails. The tasks keep running, and cost money, until then.".to_owned();
+        return "the tasks keep running, and cost money, until then.".to_owned();
     };
     let at = time_from(deadline.at, alert.at);
     match outlook(alert) {
         Outlook::Open => format!("the deadline is {at}. {}", after(deadline)),
-        Outlook::InTime { to_spare, late_at_the_latest: None } => {
-            format!("nothing fails. The deadline is {at}, with {} to spare.", span(to_spare))
+        Outlook::InTime { late_at_the_latest: None, .. } => {
+            let end = alert.diagnosis.forecast.map_or(alert.at, |forecast| forecast.by_expiry);
+            let least = whole_minutes(deadline.at.duration_since(end));
+            format!("the deadline, {at}, is met, with at least {} to spare.", span(least))
         }
         Outlook::InTime { to_spare, late_at_the_latest: Some(late) } => format!(
-            "nothing fails if the jobs end as expected. The deadline is {at}, with {} to spare. If they run to \
-             their latest end, it is missed by {}. {}",
+            "the deadline, {at}, is met if the jobs end as expected, with {} to spare. If they run to their latest \
+             end, it is missed by {}. {}",
             span(to_spare),
             span(late),
             after(deadline)

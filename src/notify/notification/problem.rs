@@ -6,7 +6,7 @@ use crate::notify::notification::ending;
 use crate::notify::notification::outlook::{Outlook, needed, outlook};
 use crate::notify::notification::refused;
 use crate::notify::notification::rollout::{pause, rollout};
-use crate::notify::wording::{span, time_from};
+use crate::notify::wording::{clock, span, time_from};
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::service::blocking_task::ProtectedFor;
 use crate::service::forecast::ForecastBasis;
@@ -23,6 +23,14 @@ pub(crate) fn severity(alert: &Alert) -> Severity {
             Severity::Warning
         }
         (_, AlertKind::TooManyDeployments | AlertKind::OrphanedProtection) => Severity::Minor,
+    }
+}
+
+/// The state of a service's incident in one word or two. One that ends with a loss is not called resolved.
+pub(crate) fn status_of(alert: &Alert) -> &'static str {
+    match refused::is_lost(alert) || ending::has_stopped(alert) {
+        true => "ENDED",
+        false => status(alert.kind, alert.event),
     }
 }
 
@@ -136,7 +144,9 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
         // The deadline is the rollout's, not the refusal's.
         format!("Deadline of its {}: {}.", rollout(&alert.diagnosis.rollout), time_from(deadline.at, alert.at))
     }));
-    summary.extend(alert.came_back_at.map(|at| format!("It was over, and came back {}.", time_from(at, alert.at))));
+    summary.extend(
+        alert.came_back_at.map(|at| format!("The problem was over, and came back {}.", time_from(at, alert.at))),
+    );
     summary.extend(superseded(alert));
     summary.extend(pause(&alert.diagnosis, alert.at));
     summary.extend(time_passed(alert));
@@ -151,10 +161,14 @@ fn superseded(alert: &Alert) -> Option<String> {
     let named =
         |id: &str| id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_/".contains(*c)).take(64).collect::<String>();
     let (first, newest) = (named(alert.superseded.first()?), named(alert.diagnosis.rollout.id()?));
+    let began =
+        alert.diagnosis.rollout.started_at().map_or_else(String::new, |at| format!(" at {}", clock(at, alert.at)));
     Some(match alert.superseded.len() {
-        _ if alert.came_back_at.is_some() => format!("It began with {first}. Its newest deployment is {newest}."),
-        1 => format!("It began with {first}, which {newest} superseded."),
-        _ => format!("It began with {first}. Later deployments superseded it, the newest of them {newest}."),
+        _ if alert.came_back_at.is_some() => {
+            format!("It began with {first}. The newest deployment is {newest}{began}.")
+        }
+        1 => format!("It began with {first}, which {newest} superseded{began}."),
+        _ => format!("It began with {first}. Later deployments superseded it, the newest of them {newest}{began}."),
     })
 }
 

@@ -151,11 +151,11 @@ pub(crate) fn outlook(alert: &Alert) -> Section {
 
 fn outlook_of_ecs(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
-    let by_itself = "taskhold retries at each reconcile, and after each release in this service.";
+    let by_itself = "taskhold retries whenever it checks this service, and when another of its tasks is released.";
     match grantable_from(alert) {
         Some(first) => format!(
-            "ECS may accept the request at {}, when the first blocking protection ends. taskhold retries then, at \
-             each reconcile, and after each release in this service.",
+            "ECS may accept the request at {}, when the first blocking protection ends. taskhold retries then, \
+             whenever it checks this service, and when another of its tasks is released.",
             time_from(first, alert.at)
         ),
         None if !diagnosis.blocking_tasks.is_empty() => format!(

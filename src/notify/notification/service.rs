@@ -3,7 +3,7 @@
 use crate::ecs::arn::Task;
 use crate::notify::notification::decide;
 use crate::notify::notification::ending;
-use crate::notify::notification::problem::{problem, severity, silent_tasks, status, summary};
+use crate::notify::notification::problem::{problem, severity, silent_tasks, status_of, summary};
 use crate::notify::notification::refused::{general_action, other_blocking_tasks, outlook};
 use crate::notify::notification::rollout::{rollout, task_counts};
 use crate::notify::notification::suggested_action::actions;
@@ -29,7 +29,7 @@ impl<'a> From<&'a Alert> for Notification<'a> {
             service: Some(alert.service.clone()),
             task: None,
             severity: severity(alert),
-            status: status(alert.kind, alert.event),
+            status: status_of(alert),
             problem: problem(alert),
             first_lines: (!is_over).then(|| decide::of_service(alert)),
             summary: summary(alert),
@@ -78,7 +78,7 @@ fn blocking_tasks(alert: &Alert) -> Option<Section> {
     let rollout = rollout(&alert.diagnosis.rollout);
     let heading = match others.len() == alert.diagnosis.blocking_tasks.len() {
         _ if is_orphaned && silent_tasks(alert) == 0 => "Protected without a running job, longest first:".to_owned(),
-        _ if is_orphaned => "Protected without a running job or a working worker, longest first:".to_owned(),
+        _ if is_orphaned => "Protected without a running job, or with a silent worker, longest first:".to_owned(),
         true => format!("Tasks that block its {rollout}, longest first:"),
         false => format!("Other tasks that block its {rollout}, longest first:"),
     };

@@ -8,6 +8,7 @@ use crate::notify::notification::refused::{lost_by_waiting, without_renewal};
 use crate::notify::wording::{clock, count, span, time, time_from};
 use crate::service::alert::{Alert, AlertKind};
 use crate::service::blocking_task::ProtectedFor;
+use crate::service::forecast::DeadlineSource;
 use crate::service::refused_task::RefusedTask;
 use crate::service::suggested_action::SuggestedAction;
 use jiff::{SignedDuration, Timestamp};
@@ -59,7 +60,7 @@ fn text(action: &SuggestedAction, alert: &Alert, below: &str) -> String {
             let extra = if to.saturating_sub(desired) == 1 { "task" } else { "tasks" };
             format!(
                 "Raise the desired count to {to}{below}, as AWS advises. You pay for the extra {extra}. It does not help \
-                 if ECS refuses while a protected task blocks, or if Application Auto Scaling lowers it. \
+                 if ECS refuses because a protected task blocks, or if Application Auto Scaling lowers it. \
                  Set {desired} again only when no job is refused: before that, ECS may stop a task with such a job."
             )
         }
@@ -73,8 +74,8 @@ fn text(action: &SuggestedAction, alert: &Alert, below: &str) -> String {
             format!("Roll the paused deployment back{below}. {}.", new_tasks_stop(alert))
         }
         SuggestedAction::ExtendDeadline { minutes, .. } => format!(
-            "Check the time limit of your deployment tool. If it allows {}, set taskhold's deadline to that{below}. \
-             This affects only the timing of taskhold's alerts.",
+            "If your deployment tool allows a deployment at least {}, set taskhold's deadline to that{below}. This changes \
+             when taskhold alerts, also about later deployments, and gives the deployment no more time.",
             span(SignedDuration::from_mins(*minutes))
         ),
         SuggestedAction::StopDeployment { .. } => {
@@ -235,15 +236,24 @@ fn release_by_force(tasks: &[TaskId], alert: &Alert, below: &str) -> String {
     };
     let silent = blocking().filter(|task| task.silent_since().is_some()).count();
     let condition = match silent == tasks.len() {
-        true if tasks.len() == 1 => ", if its worker no longer runs".to_owned(),
-        true => ", if their workers no longer run".to_owned(),
-        false => String::new(),
+        true if tasks.len() == 1 => ", if its worker no longer runs",
+        true => ", if their workers no longer run",
+        false if is_rolled_back(alert) => ", but only if CloudFormation is not rolling back",
+        false => "",
     };
     let effect = match alert.kind {
-        AlertKind::OrphanedProtection => format!("ECS may then stop {them}, which interrupts {cost}"),
+        AlertKind::OrphanedProtection => {
+            format!("ECS may then stop {them}. If a worker still runs, that interrupts {cost}")
+        }
         _ => format!("ECS then stops {them} and interrupts {cost}{more}"),
     };
     format!("Release {} by force{below}{condition}. {effect}:", count(tasks.len(), "task"))
+}
+
+/// Whether CloudFormation has probably rolled the deployment back.
+fn is_rolled_back(alert: &Alert) -> bool {
+    let source = alert.diagnosis.deadline.map(|deadline| deadline.source);
+    outlook(alert) == Outlook::Passed && source == Some(DeadlineSource::CloudFormation)
 }
 
 /// The commands of a suggested action.

@@ -33,7 +33,7 @@ pub(super) fn foreign(task: &Task, before: Option<ForeignProtection>, after: Opt
     }
 }
 
-/// What is not requested because of a dry run.
+/// Logs a request that is not sent because of a dry run.
 pub(super) fn dry_run(task: &Task, request: ProtectionRequest) {
     let request = match request {
         ProtectionRequest::Clear => "clear".to_owned(),
