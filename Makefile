@@ -8,7 +8,7 @@ SEED ?= 1
 THREADS ?= 1
 PORT ?= 4566
 # For `make queues-worker`.
-QUEUES = celery sidekiq bullmq
+QUEUES = celery sidekiq bullmq temporal
 # For `make fuzz`, as is TARGET on its command line.
 SECONDS = 30
 # The files that `make mutants` changes, in place of those in .cargo/mutants.toml.
@@ -124,13 +124,13 @@ figures-worker: ## prove: measure the size, the memory and the start of taskhold
 	$(CARGO) build --quiet --release --package taskhold-run
 	worker/tests/figures $(TARGET)/release/taskhold-run $(RUNS)
 
-queues-worker: ## prove: run Celery, Sidekiq and BullMQ with a real Redis under taskhold-run serve, and kill their processes at random: make queues-worker QUEUES=celery SEED=7 (needs Redis, Python 3, Node.js and Debian's ruby-sidekiq, and the network the first time)
+queues-worker: ## prove: run Celery, Sidekiq, BullMQ and Temporal with their real servers under taskhold-run serve, and kill their processes at random: make queues-worker QUEUES=celery SEED=7 (needs Redis, Python 3, Node.js and Debian's ruby-sidekiq, and the network the first time)
 	$(PROGRAMS) --quiet
 	mkdir -p $(TARGET)/npm && cp tests/tools/bullmq/*.json $(TARGET)/npm
 	cd $(TARGET)/npm && npm ci --ignore-scripts --no-audit --no-fund --silent
-	venv="$$(tests/tools/venv celery)" && for queue in $(QUEUES); do \
+	venv="$$(tests/tools/venv queues)" && for queue in $(QUEUES); do \
 		NODE_MODULES="$$(realpath $(TARGET)/npm/node_modules)" "$$venv/bin/python" worker/tests/queues/run $$queue \
-			$(TARGET)/debug/taskhold-run $(TARGET)/debug/ecs-sim --seed $(SEED) || exit 1; \
+			$(TARGET)/debug --seed $(SEED) || exit 1; \
 	done
 
 # With ARCH given the stack changes to it; without it, a stack keeps its own and a new stack gets this machine's.

@@ -1,9 +1,10 @@
 //! The examples of docs/serve.md: each is extracted and run against a server. `worker/tests/queues/run` runs
-//! those of Celery, Sidekiq and BullMQ with the real queues.
+//! those of Celery, Sidekiq, BullMQ and Temporal with the real queues.
 
 use crate::served::Served;
 use crate::serving::refuses;
 use crate::stack::{Stack, eventually};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -24,9 +25,20 @@ struct Beside {
 
 impl Beside {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(options: &[&str]) -> Self {
         let stack = Stack::new();
-        let served = Served::start(&stack, &[], &[]);
+        let served = Served::start(&stack, options, &[]);
         Self { stack, served }
+    }
+
+    /// A program that the examples find on their path.
+    fn install(&self, name: &str, script: &str) {
+        let path = self.stack.file(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     fn run(&self, program: &str, file: &str, text: &str, variables: &[(&str, &str)]) -> Output {
@@ -35,7 +47,9 @@ impl Beside {
         let mut run = self.stack.in_container(Command::new(program));
         let folder = Path::new(env!("CARGO_BIN_EXE_taskhold-run")).parent().unwrap();
         let system = std::env::var_os("PATH").unwrap();
-        let path_variable = std::env::join_paths([folder.to_owned()].into_iter().chain(std::env::split_paths(&system)));
+        let installed = path.parent().unwrap().to_owned();
+        let folders = [installed, folder.to_owned()].into_iter().chain(std::env::split_paths(&system));
+        let path_variable = std::env::join_paths(folders);
         run.arg(path).env("PATH", path_variable.unwrap()).env("TASKHOLD_SERVER", self.served.url());
         let output = run.envs(variables.iter().copied()).output();
         output.unwrap_or_else(|error| panic!("{program} is needed: {error}"))
@@ -83,6 +97,42 @@ fn hooks_of_a_github_runner() {
 fn hooks_of_a_buildkite_agent() {
     let id = "0190046e-e199-453b-a302-a21a4d649d31";
     hooks_protect_the_job("Buildkite agents", &[("BUILDKITE_JOB_ID", id)], id);
+}
+
+/// Runs a game server for two matches. During the second one, which fails, the server gets the stop signal. Returns what it
+/// printed.
+fn play_two_matches(beside: &Beside) -> String {
+    let [(_, server)] = &blocks("Game servers")[..] else { panic!("a game server is one program") };
+    beside.install("sleep", "exec /bin/sleep 0.1");
+    beside.install("offer-slot", r#"cd "$FOLDER"; echo >>offers; echo match-$(wc -l <offers)"#);
+    beside.install(
+        "play",
+        r#"echo "[$1 $(curl -s "$ECS_AGENT_URI/task-protection/v1/state" | jq .protection.ProtectionEnabled)]"
+        [ "$1" = match-1 ] || kill -TERM "$PPID"
+        [ "$(curl -s "$TASKHOLD_SERVER/v1/jobs" | jq -r '.jobs[].id')" = "$1" ] && [ "$1" = match-1 ]"#,
+    );
+    let folder = beside.stack.file("");
+    let output = beside.run("sh", "server", server, &[("FOLDER", folder.to_str().unwrap())]);
+    let output = printed(&output);
+    assert_eq!(std::fs::read_to_string(beside.stack.file("offers")).unwrap().lines().count(), 2);
+    for (id, outcome) in [("match-1", "success"), ("match-2", "failure")] {
+        let line = format!(r#"job ended job="{id}" outcome="{outcome}""#);
+        eventually(&line, || beside.served.log().contains(&line));
+    }
+    output
+}
+
+#[test]
+fn slots_of_a_game_server() {
+    let beside = Beside::new();
+    let output = play_two_matches(&beside);
+    assert!(output.contains("[match-1 true]") && output.contains("[match-2 true]"), "{output}");
+    eventually("the protection is cleared", || !beside.stack.is_protected());
+    let beside = Beside::with(&["--check-interval", "1s"]);
+    beside.refuse();
+    let output = play_two_matches(&beside);
+    let [first, second] = ["[match-1 ", "[match-2 "].map(|played| output.find(played).expect("both are played"));
+    assert!(output[first..second].contains(r#"{"reason":"DEPLOYMENT_BLOCKED"}"#), "no slot after a refusal: {output}");
 }
 
 #[test]

@@ -5,17 +5,19 @@ import { Redis } from "ioredis";
 
 const connection = () => new Redis({ path: process.env.REDIS_SOCKET, maxRetriesPerRequest: null });
 
-async function protection() {
+async function get(url) {
   for (let tries = 0; tries < 100; tries++) {
-    const answer = await fetch(process.env.ECS_AGENT_URI + "/task-protection/v1/state");
-    if (answer.ok) return (await answer.json()).protection ?? {};
+    const answer = await fetch(url);
+    if (answer.ok) return answer.json();
     await pause(200); // these jobs are short: ECS and the agent may find that they ask too often
   }
-  throw new Error("the agent does not answer");
+  throw new Error(`no answer: ${url}`);
 }
 
 async function note(job, what) {
-  const line = { job, what, protected: (await protection()).ProtectionEnabled, pid: process.pid };
+  const { protection } = await get(process.env.ECS_AGENT_URI + "/task-protection/v1/state");
+  const { jobs } = await get(`${server}/v1/jobs`);
+  const line = { job, what, pid: process.pid, protected: protection?.ProtectionEnabled, jobs: jobs.map(({ id }) => id) };
   appendFileSync(process.env.NOTES, JSON.stringify(line) + "\n");
 }
 

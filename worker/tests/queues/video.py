@@ -1,22 +1,7 @@
 import json
 import sys
 
-
-def protection():
-    for _ in range(100):
-        try:
-            with urllib.request.urlopen(os.environ["ECS_AGENT_URI"] + "/task-protection/v1/state", timeout=10) as answer:
-                return json.load(answer).get("protection", {})
-        except OSError:  # these jobs are short: ECS and the agent may find that they ask too often
-            time.sleep(0.2)
-    raise OSError("the agent does not answer")
-
-
-def note(job, what):
-    line = json.dumps({"job": job, "what": what, "protected": protection().get("ProtectionEnabled"), "pid": os.getpid()})
-    with open(os.environ["NOTES"], "a") as notes:
-        notes.write(line + "\n")
-
+from notes import note
 
 # A child that is killed before it accepts its task leaves it to the broker, which keeps it for this time.
 app.conf.update(broker_url="redis+socket://" + os.environ["REDIS_SOCKET"], worker_prefetch_multiplier=1,

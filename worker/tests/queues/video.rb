@@ -1,22 +1,25 @@
 require "json"
 
+Sidekiq.options[:poll_interval_average] = 1 # otherwise it grows with each process that was killed
 Sidekiq.configure_server do |config|
   config.redis = { url: "unix://#{ENV["REDIS_SOCKET"]}" }
   config.server_middleware { |chain| chain.add ProtectTask }
 end
 Sidekiq.configure_client { |config| config.redis = { url: "unix://#{ENV["REDIS_SOCKET"]}" } }
 
-def protection
+def get(url)
   100.times do
-    answer = Net::HTTP.get_response(URI(ENV["ECS_AGENT_URI"] + "/task-protection/v1/state"))
-    return JSON.parse(answer.body).fetch("protection", {}) if answer.code == "200"
+    answer = Net::HTTP.get_response(URI(url))
+    return JSON.parse(answer.body) if answer.code == "200"
     sleep 0.2 # these jobs are short: ECS and the agent may find that they ask too often
   end
-  raise "the agent does not answer"
+  raise "no answer: #{url}"
 end
 
 def note(job, what)
-  line = { job: job, what: what, protected: protection["ProtectionEnabled"], pid: Process.pid }.to_json
+  protection = get(ENV["ECS_AGENT_URI"] + "/task-protection/v1/state").fetch("protection", {})
+  jobs = get(ENV["TASKHOLD_SERVER"] + "/v1/jobs")["jobs"].map { |each| each["id"] }
+  line = { job: job, what: what, pid: Process.pid, protected: protection["ProtectionEnabled"], jobs: jobs }.to_json
   File.open(ENV["NOTES"], "a") { |notes| notes.write(line + "\n") }
 end
 
