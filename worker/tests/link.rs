@@ -69,16 +69,19 @@ impl Link {
     }
 
     /// Holds back every request from now on.
+    #[cfg(feature = "sqs")]
     pub(crate) fn hold(&self) {
         self.held.state.lock().unwrap().is_holding = true;
     }
 
     /// Whether a request is held back.
+    #[cfg(feature = "sqs")]
     pub(crate) fn is_holding_one(&self) -> bool {
         self.held.state.lock().unwrap().waiting > 0
     }
 
     /// Forwards the requests that are held back, and those to come.
+    #[cfg(feature = "sqs")]
     pub(crate) fn release(&self) {
         self.held.state.lock().unwrap().is_holding = false;
         self.held.changed.notify_all();

@@ -243,6 +243,7 @@ impl Worker {
     }
 
     /// Ends the standard input.
+    #[cfg(feature = "sqs")]
     pub(crate) fn end_input(&mut self) {
         drop(self.process.stdin.take());
     }
