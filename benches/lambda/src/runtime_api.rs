@@ -109,13 +109,13 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
 fn headers() -> String {
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let mut headers = String::from("Content-Type: application/json\r\n");
-    let headers = [
+    let invocation = [
         ("Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
         ("Deadline-Ms", (now_ms + TIME_LEFT_MS).to_string()),
         ("Invoked-Function-Arn", "arn:aws:lambda:eu-west-1:111122223333:function:bench".to_owned()),
         ("Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0".to_owned()),
     ];
-    for (name, value) in headers {
+    for (name, value) in invocation {
         let _ = write!(headers, "Lambda-Runtime-{name}: {value}\r\n"); // writing to a String cannot fail
     }
     headers
