@@ -343,6 +343,7 @@ mod reported {
         assert_matches_schema(&messages);
         assert_eq!((&messages[0]["maxDurationMinutes"], &messages[0]["kind"]), (&json!(180), &json!("encode")));
         assert_eq!(messages[0]["protection"]["by"], "agent");
+        assert_eq!(messages[0]["heartbeatMinutes"], 10, "so that the function notices the death of the server");
         assert_eq!(messages[2]["attempt"], 2);
     }
 
@@ -370,6 +371,7 @@ mod reported {
         served.put("b", "");
         eventually("each is reported again", || of_job(&stack, "a").len() >= 3 && of_job(&stack, "b").len() >= 3);
         assert_eq!(of_job(&stack, "b")[..2], ["job.started", "job.heartbeat"]);
+        assert!(stack.messages().iter().all(|message| message["heartbeatMinutes"] == 1), "{:?}", stack.messages());
     }
 
     #[test]
