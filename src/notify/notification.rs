@@ -7,6 +7,7 @@
 pub(crate) mod deadline;
 pub(crate) mod decide;
 pub(crate) mod ending;
+pub(crate) mod first_action;
 pub(crate) mod first_lines;
 pub mod interruption;
 pub(crate) mod outlook;
