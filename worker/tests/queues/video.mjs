@@ -33,6 +33,6 @@ if (process.argv[2] === "submit") {
   console.log(JSON.stringify((await queue.addBulk(jobs)).map((job) => job.id)));
   process.exit();
 }
-// A worker that is killed keeps the lock of its job for so long. Then another one takes the job.
+// A killed worker keeps the lock of its job for lockDuration. Then another worker takes the job.
 const locks = { lockDuration: 2000, stalledInterval: 1000, maxStalledCount: 100 };
 new Worker("video", protectedJob(encode, DelayedError), { connection: connection(), concurrency: 2, ...locks });

@@ -33,7 +33,7 @@ class Video:
 
 
 async def submit(client, seconds):
-    # A process that is killed while it runs a workflow holds it up for the first of these.
+    # A process that is killed while it runs a workflow blocks it for task_timeout.
     times = {"task_timeout": timedelta(seconds=2), "execution_timeout": timedelta(minutes=10)}
     handle = await client.start_workflow(Video.run, seconds, id=uuid.uuid4().hex, task_queue="video", **times)
     return f"{handle.first_execution_run_id}/encode"
