@@ -1,7 +1,7 @@
 //! The protected tasks that block a rollout, and what needs their protection.
 
 use crate::ecs::arn::TaskId;
-use crate::service::snapshot::{JobSnapshot, Jobs, TaskSnapshot};
+use crate::service::snapshot::{JobSnapshot, Jobs, TaskSnapshot, silent_since};
 use jiff::Timestamp;
 use std::cmp::Ordering;
 
@@ -31,9 +31,9 @@ impl BlockingTask {
         }
     }
 
-    /// When the worker of a job last sent a message, if it is silent. Of several such jobs, the earliest time.
+    /// When its worker last sent a message, if the worker is silent.
     pub(crate) fn silent_since(&self) -> Option<Timestamp> {
-        self.jobs().iter().filter_map(|job| job.silent_since).min()
+        silent_since(self.jobs())
     }
 
     /// The order in which tasks are listed: the longest protected first.

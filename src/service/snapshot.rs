@@ -159,6 +159,12 @@ pub struct JobSnapshot {
     pub labels: Labels,
 }
 
+/// When the worker of these jobs last sent a message, if it is silent about all of them: the finish of one may be lost.
+pub(crate) fn silent_since(jobs: &[JobSnapshot]) -> Option<Timestamp> {
+    let silent: Option<Vec<Timestamp>> = jobs.iter().map(|job| job.silent_since).collect();
+    silent?.into_iter().max()
+}
+
 impl JobSnapshot {
     /// The end that its worker expects, else the learned one, and the declared end at the latest.
     pub fn expected_end(&self) -> Timestamp {

@@ -8,7 +8,7 @@ use crate::service::incident::scope::{IncidentScope, Problem};
 use crate::service::incident::{AlertPolicy, Incident, Incidents, scale_in};
 use crate::service::refused_task::RefusedTask;
 use crate::service::rollout_status::RolloutStatus;
-use crate::service::snapshot::{Jobs, ServiceSnapshot};
+use crate::service::snapshot::{Jobs, ServiceSnapshot, silent_since};
 use crate::service::task_counts::DEPLOYMENTS_MAX;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -160,17 +160,17 @@ pub fn idle_tasks(snapshot: &ServiceSnapshot) -> impl Iterator<Item = (&TaskId, 
     })
 }
 
-/// Since when the first protected task has had no live job, if that is longer ago than [`ORPHAN_GRACE`], or no message of
-/// its worker, if the worker is silent.
+/// When the first protected task became orphaned: its last job ended at least [`ORPHAN_GRACE`] ago, or its silent worker
+/// last sent a message.
 fn orphaned_since(assessment: Assessment<'_>) -> Option<Timestamp> {
     let Assessment { snapshot, idle_seen, .. } = assessment;
     let idle = idle_tasks(snapshot).filter_map(|(task, since)| Some(since.max(*idle_seen.get(task)?)));
     let idle = idle.filter(|since| snapshot.at.duration_since(*since) >= ORPHAN_GRACE);
-    let jobs = snapshot.protected().flat_map(|(task, _)| match &task.jobs {
-        Jobs::Known(jobs) => jobs.as_slice(),
-        Jobs::Unknown | Jobs::Unread => &[],
+    let silent = snapshot.protected().filter_map(|(task, _)| match &task.jobs {
+        Jobs::Known(jobs) => silent_since(jobs),
+        Jobs::Unknown | Jobs::Unread => None,
     });
-    idle.chain(jobs.filter_map(|job| job.silent_since)).min()
+    idle.chain(silent).min()
 }
 
 /// Service and kind: stable for the life of the incident.
