@@ -118,7 +118,7 @@ pub struct Alert {
     pub superseded: Vec<String>,
     /// When the problem last came back after it was over.
     pub came_back_at: Option<Timestamp>,
-    /// When the jobs of a scale-in that waits were expected to end when it began to wait.
+    /// The end of the jobs that a waiting scale-in expected when its wait began.
     pub first_expected_end: Option<Timestamp>,
     /// When the snapshot behind the alert was taken.
     pub at: Timestamp,

@@ -31,7 +31,7 @@ pub struct Findings {
     pub action: Option<Remediation>,
     /// The remediations of the service.
     pub remediation: RemediationState,
-    /// When the jobs of a scale-in that waits were expected to end when it began to wait.
+    /// The end of the jobs that a waiting scale-in expected when its wait began.
     pub first_expected_end: Option<Timestamp>,
     /// The notifications to send, claimed by the instance that stores the record.
     pub to_notify: Vec<ClaimedNotification>,

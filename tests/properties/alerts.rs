@@ -209,31 +209,41 @@ fn alert() -> impl Strategy<Value = Alert> {
         select(kinds),
         select(events),
         service(),
-        (when(), when(), option::of(when())),
+        (when(), when(), option::of(when()), option::of(when())),
         superseded,
         diagnosis(),
         remediation_notes(),
     )
-        .prop_map(|(kind, event, service, (since, at, came_back_at), superseded, diagnosis, remediations)| {
-            // In the format of `service/alert.rs`.
-            let incident = format!("{}/{}/{}", service.cluster.name, service.name, kind.as_str());
-            let (own_action, resolution) = (OwnAction::None, None);
-            Alert {
-                incident,
+        .prop_map(
+            |(
                 kind,
                 event,
                 service,
-                since,
+                (since, at, came_back_at, first_expected_end),
                 superseded,
-                came_back_at,
-                first_expected_end: came_back_at,
-                at,
                 diagnosis,
                 remediations,
-                own_action,
-                resolution,
-            }
-        })
+            )| {
+                // In the format of `service/alert.rs`.
+                let incident = format!("{}/{}/{}", service.cluster.name, service.name, kind.as_str());
+                let (own_action, resolution) = (OwnAction::None, None);
+                Alert {
+                    incident,
+                    kind,
+                    event,
+                    service,
+                    since,
+                    superseded,
+                    came_back_at,
+                    first_expected_end,
+                    at,
+                    diagnosis,
+                    remediations,
+                    own_action,
+                    resolution,
+                }
+            },
+        )
 }
 
 proptest! {

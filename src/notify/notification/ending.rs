@@ -95,8 +95,11 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
     let at = alert.resolution.as_ref().map_or(alert.at, |end| end.at);
     let lasted = span_between(alert.since, at);
     let mut summary = vec![format!("{} for {lasted}: from {} to {}.", state(alert), time(alert.since), time(at))];
-    summary
-        .extend(alert.came_back_at.map(|at| format!("It was over for some of that time, and came back {}.", time(at))));
+    summary.extend(
+        alert
+            .came_back_at
+            .map(|at| format!("The problem was over for part of that time, and came back at {}.", time(at))),
+    );
     let is_of_rollout = alert.kind.is_about_a_deployment();
     if let Some(end) = alert.resolution.as_ref().filter(|_| is_of_rollout) {
         summary.extend(end.deadline.map(|deadline| format!("The deadline was {}.", time(deadline.at))));

@@ -14,7 +14,7 @@ use crate::service::task_counts::DEPLOYMENTS_MAX;
 
 pub(crate) fn severity(alert: &Alert) -> Severity {
     match (alert.event, alert.kind) {
-        (Transition::Resolved, _) if !refused::is_lost(alert) && !ending::has_stopped(alert) => Severity::Over,
+        (Transition::Resolved, _) if !is_loss(alert) => Severity::Over,
         (Transition::Escalated | Transition::Resolved, _)
         | (_, AlertKind::JobInterrupted | AlertKind::DeploymentBlocked | AlertKind::ProtectionRefused) => {
             Severity::Critical
@@ -26,9 +26,14 @@ pub(crate) fn severity(alert: &Alert) -> Severity {
     }
 }
 
+/// Whether a resolved incident ended with a loss.
+fn is_loss(alert: &Alert) -> bool {
+    refused::is_lost(alert) || ending::has_stopped(alert)
+}
+
 /// The state of a service's incident in one word or two. One that ends with a loss is not called resolved.
 pub(crate) fn status_of(alert: &Alert) -> &'static str {
-    match refused::is_lost(alert) || ending::has_stopped(alert) {
+    match alert.event == Transition::Resolved && is_loss(alert) {
         true => "ENDED",
         false => status(alert.kind, alert.event),
     }
@@ -145,7 +150,7 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
         format!("Deadline of its {}: {}.", rollout(&alert.diagnosis.rollout), time_from(deadline.at, alert.at))
     }));
     summary.extend(
-        alert.came_back_at.map(|at| format!("The problem was over, and came back {}.", time_from(at, alert.at))),
+        alert.came_back_at.map(|at| format!("The problem was over, and came back at {}.", time_from(at, alert.at))),
     );
     summary.extend(superseded(alert));
     summary.extend(pause(&alert.diagnosis, alert.at));

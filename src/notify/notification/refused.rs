@@ -5,7 +5,7 @@ use crate::ecs::arn::TaskId;
 use crate::notify::notification::ending;
 use crate::notify::notification::rollout::rollout;
 use crate::notify::notification::tasks::task;
-use crate::notify::notification::{Action, List, ListKind, Section};
+use crate::notify::notification::{List, ListKind, Section};
 use crate::notify::wording::{clock, count, span, time_from};
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::service::blocking_task::BlockingTask;
@@ -185,21 +185,4 @@ pub(crate) fn these_tasks(alert: &Alert) -> &'static str {
 /// The number of tasks of the alert that ECS refuses. The records of the others are full.
 pub(crate) fn by_ecs(alert: &Alert) -> usize {
     alert.diagnosis.refused_by_ecs().count()
-}
-
-/// AWS's documented actions, for when the diagnosis has none: ECS reports a block without naming the blocking tasks.
-pub(crate) fn general_action(alert: &Alert) -> Option<Action> {
-    let counts = &alert.diagnosis.task_counts;
-    let is_wanted = alert.kind.is_about_refusals()
-        && alert.diagnosis.suggested_actions.is_empty()
-        && (alert.diagnosis.refused_tasks.is_empty() || alert.diagnosis.refused_by_ecs().next().is_some());
-    is_wanted.then(|| Action {
-        text: format!(
-            "If it lasts: wait until protections end, release tasks that may be stopped, or raise the desired count \
-             above the number of protected tasks (now {} desired, {} protected).",
-            counts.desired, counts.protected
-        ),
-        commands: Vec::new(),
-        elsewhere: "",
-    })
 }

@@ -4,7 +4,7 @@ use crate::ecs::arn::Task;
 use crate::notify::notification::decide;
 use crate::notify::notification::ending;
 use crate::notify::notification::problem::{problem, severity, silent_tasks, status_of, summary};
-use crate::notify::notification::refused::{general_action, other_blocking_tasks, outlook};
+use crate::notify::notification::refused::{other_blocking_tasks, outlook};
 use crate::notify::notification::rollout::{rollout, task_counts};
 use crate::notify::notification::suggested_action::actions;
 use crate::notify::notification::tasks::task;
@@ -36,7 +36,7 @@ impl<'a> From<&'a Alert> for Notification<'a> {
             sections: if is_over { ends(alert) } else { sections(alert) },
             actions: match is_over {
                 true => Vec::new(),
-                false => actions(alert).into_iter().chain(general_action(alert)).collect(),
+                false => actions(alert),
             },
             notes: notes(alert),
             resources: resources(alert),

@@ -74,8 +74,8 @@ fn text(action: &SuggestedAction, alert: &Alert, below: &str) -> String {
             format!("Roll the paused deployment back{below}. {}.", new_tasks_stop(alert))
         }
         SuggestedAction::ExtendDeadline { minutes, .. } => format!(
-            "If your deployment tool allows a deployment at least {}, set taskhold's deadline to that{below}. This changes \
-             when taskhold alerts, also about later deployments, and gives the deployment no more time.",
+            "If the time limit of your deployment tool is at least {}, set taskhold's deadline to that{below}. This only \
+             changes when taskhold alerts, for this and later deployments. It does not extend the limit of your tool.",
             span(SignedDuration::from_mins(*minutes))
         ),
         SuggestedAction::StopDeployment { .. } => {
