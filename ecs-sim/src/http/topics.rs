@@ -58,7 +58,10 @@ impl Topics {
             "PublishBatch" => self.publish_batch(input),
             _ => Err(ServiceError::client(
                 "InvalidAction",
-                format!("action `{operation}` is not simulated; SNS's Publish and PublishBatch are"),
+                format!(
+                    "action `{operation}` is not simulated; in the query protocol, only SNS's Publish and PublishBatch \
+                     are: call SQS with AWS CLI 2.13.34, AWS CLI 1.29.81 or newer, which speak JSON"
+                ),
             )),
         }
     }
