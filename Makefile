@@ -20,6 +20,8 @@ MESSAGES = 20000
 KILLS = 200
 # For `make sim`, and for `make fuzz`, which otherwise ends only after SECONDS.
 RUNS =
+# For `make deny`: with `required` it fails if the database of known vulnerabilities cannot be reached.
+ADVISORIES ?=
 EVENT ?= events/command-status.json
 # For `make deploy`: the stack, parameters that it then does not ask for (NAME=VALUE …), and `no` for no questions at all.
 STACK ?= taskhold
@@ -37,12 +39,15 @@ PROGRAMS = $(CARGO) build --workspace --bins --examples
 SHOWN = $(PROGRAMS) --config profile.dev.package.taskhold.opt-level=0 --config profile.dev.package.ecs-sim.opt-level=0
 # The simulator alone: with the function if that is built already, and otherwise without the SDK.
 SIMULATOR = $(if $(wildcard $(TARGET)/debug/bootstrap),$(SHOWN),$(CARGO) build --package ecs-sim --bins)
-# Announces that a first build takes minutes and shows Cargo's output; later builds are quiet. announce FILE WHAT
-announce = test -x $(1) || echo 'Building $(2), which takes minutes the first time.'
-quietly = $(if $(wildcard $(1)),--quiet)
+# Builds a program: the first time with Cargo's output, and later quietly, unless that takes more than five seconds.
+# building FILE WHAT COMMAND
+building = if test -x $(1); then \
+		{ sleep 5 </dev/null >/dev/null 2>&1; echo 'Building $(2) again, which can take minutes.'; } & says=$$!; \
+		$(3) --quiet; built=$$?; kill $$says 2>/dev/null; exit $$built; \
+	else echo 'Building $(2), which takes minutes the first time.'; $(3); fi
 
 .DEFAULT_GOAL := help
-.PHONY: help run test suggestions test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario twice sim soak quarter serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants breaks deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
+.PHONY: help run test suggestions test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario twice sim soak quarter serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants breaks deny nightly nightly-scenarios nightly-emulators nightly-terraform nightly-dependencies nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
 
 # Each target names its group: `name: ## use: what it does`.
 help: ## use: list the targets
@@ -57,8 +62,7 @@ help: ## use: list the targets
 		}' $(MAKEFILE_LIST)
 
 run: ## use: watch the real function protect two busy tasks during a deployment (15 seconds)
-	@$(call announce,$(TARGET)/debug/bootstrap,the function and a simulated ECS)
-	@$(SHOWN) $(call quietly,$(TARGET)/debug/bootstrap)
+	@$(call building,$(TARGET)/debug/bootstrap,the function and a simulated ECS,$(SHOWN))
 	@$(TARGET)/debug/ecs-sim play $(SCENARIO) --bootstrap $(TARGET)/debug/bootstrap --worker $(TARGET)/debug/taskhold-run --pause $(PAUSE)
 	@printf '\nWhat you saw was the real Lambda function and a worker under taskhold-run, on a simulated ECS. Next:\n'
 	@printf '  make run SCENARIO=tests/scenarios/NAME.txt   another of the scenarios in tests/scenarios\n'
@@ -102,7 +106,7 @@ build: ## use: build the function for Lambda, for SAM and for Terraform (minutes
 	@case $(ARCH) in x86_64 | arm64) ;; *) echo "ARCH is x86_64 or arm64, not \`$(ARCH)\`" >&2; exit 1 ;; esac
 	@ls "$$(rustc --print target-libdir --target $(RUST_TARGET))" >/dev/null 2>&1 \
 		|| { echo "Rust cannot build for $(ARCH) yet: rustup target add $(RUST_TARGET)" >&2; exit 1; }
-	@$(call announce,$(TARGET)/lambda/bootstrap/bootstrap,the function as it is deployed)
+	@echo 'Building the function as it is deployed, which takes minutes the first time and after a change.'
 	$(IN_SAM_TOOLS) sam build --parameter-overrides Architecture=$(ARCH)
 	@tests/sam/fits_lambda.py $(TARGET)/lambda/bootstrap/bootstrap $(ARCH)
 	@terraform/package $(TARGET)/lambda/bootstrap/bootstrap $(TARGET)/lambda/bootstrap.zip
@@ -146,8 +150,7 @@ deploy: ## use: build and deploy a stack with SAM; Enter keeps the parameters th
 
 invoke: ## use: run the built function in a SAM container on a simulated ECS (needs Docker): make invoke EVENT=events/sweep.json
 	@test -f .aws-sam/build/Function/bootstrap || $(MAKE) build
-	@$(call announce,$(TARGET)/debug/ecs-sim,a simulated ECS)
-	@$(SIMULATOR) $(call quietly,$(TARGET)/debug/ecs-sim)
+	@$(call building,$(TARGET)/debug/ecs-sim,a simulated ECS,$(SIMULATOR))
 	@$(IN_SAM_TOOLS) tests/sam/invoke $(EVENT) $(ENDPOINT)
 
 validate: ## develop: check the template with SAM and cfn-lint, and test `make deploy` (2 minutes; needs Python 3, and the network the first time)
@@ -168,18 +171,16 @@ test-terraform: ## prove: validate the Terraform module and apply it to an emula
 	tests/terraform/run
 
 scenario: ## use: run scenarios in process and show what happens: make scenario SCENARIO=tests/scenarios/NAME.txt
-	@$(call announce,$(TARGET)/debug/ecs-sim,a simulated ECS)
-	@$(SIMULATOR) $(call quietly,$(TARGET)/debug/ecs-sim)
+	@$(call building,$(TARGET)/debug/ecs-sim,a simulated ECS,$(SIMULATOR))
 	@$(TARGET)/debug/ecs-sim scenario $(SCENARIO)
 
 twice: ## develop: run a random scenario twice and compare: make twice SEED=7
-	@$(call announce,$(TARGET)/debug/ecs-sim,a simulated ECS)
-	@$(SIMULATOR) $(call quietly,$(TARGET)/debug/ecs-sim)
+	@$(call building,$(TARGET)/debug/ecs-sim,a simulated ECS,$(SIMULATOR))
 	@$(TARGET)/debug/ecs-sim twice --seed $(SEED)
 
 sim: ## prove: run the whole function with random faults and check its promises: make sim SEED=1 RUNS=1000 THREADS=2 (the first build: minutes)
-	@$(call announce,$(TARGET)/soak/ecs-sim,a simulated ECS that is quick to run)
-	@$(CARGO) run $(if $(wildcard $(TARGET)/soak/ecs-sim),--quiet) --profile soak -p ecs-sim -- sim --seed $(SEED) --runs $(or $(RUNS),1000) --threads $(THREADS)
+	@$(call building,$(TARGET)/soak/ecs-sim,a simulated ECS that is quick to run,$(CARGO) build --profile soak -p ecs-sim)
+	@$(TARGET)/soak/ecs-sim sim --seed $(SEED) --runs $(or $(RUNS),1000) --threads $(THREADS)
 
 soak: ## prove: simulate 30 days of 500 services and 5,000 tasks with faults; nothing may stay open or grow (minutes): make soak SEED=1
 	SOAK_SEED=$(SEED) $(CARGO) test --quiet --profile soak --no-default-features -p taskhold-tests -- --ignored --nocapture soak::
@@ -188,8 +189,7 @@ quarter: ## prove: simulate a quarter of fifty busy services, and count the noti
 	$(CARGO) test --quiet --profile soak --no-default-features -p taskhold-tests -- --ignored --nocapture quarter::
 
 serve: ## use: run the real function behind a simulated queue, ECS and schedule on loopback, for the AWS CLI, SDKs and workers: make serve PORT=4566
-	@$(call announce,$(TARGET)/debug/bootstrap,the function and a simulated ECS)
-	@$(SHOWN) $(call quietly,$(TARGET)/debug/bootstrap)
+	@$(call building,$(TARGET)/debug/bootstrap,the function and a simulated ECS,$(SHOWN))
 	@$(TARGET)/debug/ecs-sim serve --port $(PORT) --bootstrap $(TARGET)/debug/bootstrap
 
 bench-calls: ## develop: count calls to ECS per message and per sweep, and the reconciles, reads and seconds from a blocked deployment to its alert
@@ -223,12 +223,21 @@ nightly: ## prove: run everything that CI samples or leaves out (a night); one p
 
 nightly-scenarios: ## prove: run every scenario under every variant of AWS, and against the real function, and every suggested action
 	$(PROGRAMS)
-	TASKHOLD_TESTS=all $(CARGO) test --workspace --test all -- --nocapture scenarios:: suggestions::
+	TASKHOLD_TESTS=all $(CARGO) test --workspace --test all -- --nocapture scenarios:: gate::stages:: suggestions::
 
-nightly-emulators: ## prove: run every scenario on DynamoDB, every payload in a SAM container, cargo lambda watch, Terraform
+nightly-emulators: ## prove: run every scenario on DynamoDB, every payload in a SAM container, cargo lambda watch
 	TASKHOLD_TESTS=all $(MAKE) --no-print-directory test-e2e
 	TASKHOLD_TESTS=all $(MAKE) --no-print-directory test-sam
+
+nightly-terraform: ## prove: apply the Terraform module to an emulated AWS
 	$(MAKE) --no-print-directory test-terraform
+
+nightly-dependencies: ## prove: check licences, sources and known vulnerabilities of dependencies; lints of the two other workspaces
+	$(MAKE) --no-print-directory deny
+	for workspace in fuzz benches/lambda; do \
+		$(CARGO) fmt --manifest-path $$workspace/Cargo.toml --all --check || exit 1; \
+		$(CARGO) clippy --manifest-path $$workspace/Cargo.toml --all-targets -- -D warnings || exit 1; \
+	done
 
 nightly-load: ## prove: send 20,000 messages through three instances of the function, and kill them 200 times
 	$(MAKE) --no-print-directory test-load
@@ -255,9 +264,8 @@ nightly-mutants-state: ## prove: mutate the state store and the outbox and see w
 	$(MAKE) --no-print-directory breaks
 	$(MAKE) --no-print-directory mutants MUTATE='src/outbox.rs src/store.rs src/store/**'
 
-# Installs valgrind, which counts the instructions, where apt-get can.
 nightly-bench: ## prove: measure the function as a process, and in process, and check the budgets
-	command -v valgrind || { apt-get update -qq && apt-get install --yes -qq valgrind; }
+	tests/tools/packages valgrind
 	$(MAKE) --no-print-directory build
 	benches/lambda/budgets --all
 	$(CARGO) test --quiet --manifest-path benches/lambda/Cargo.toml
@@ -265,23 +273,22 @@ nightly-bench: ## prove: measure the function as a process, and in process, and 
 	$(MAKE) --no-print-directory bench-growth
 	$(MAKE) --no-print-directory bench-plan
 
-# Installs the inits to compare with, Redis and Sidekiq, where apt-get can.
-nightly-worker: ## prove: compare taskhold-run with tini and dumb-init; its figures, its programs in every language, work queues under it
-	command -v tini >/dev/null && command -v dumb-init >/dev/null && command -v redis-server >/dev/null \
-		&& command -v sidekiq >/dev/null || { apt-get update -qq \
-		&& apt-get install --yes -qq --no-install-recommends tini dumb-init redis-server ruby-sidekiq nodejs npm; }
+nightly-worker: ## prove: compare taskhold-run with tini and dumb-init; its tests without the AWS SDK, its figures, its programs in every language, work queues under it
+	tests/tools/packages tini dumb-init redis-server sidekiq=ruby-sidekiq node=nodejs npm
+	$(MAKE) --no-print-directory test-worker
 	$(MAKE) --no-print-directory worker
 	$(MAKE) --no-print-directory conformance-worker
 	$(MAKE) --no-print-directory snippets-worker
 	$(MAKE) --no-print-directory queues-worker
 	$(MAKE) --no-print-directory figures-worker
 
+MUTATION = $(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) $(MUTATED)
 MUTATED = $(foreach glob,$(MUTATE),--file '$(glob)')
 mutants: ## prove: change the pure core in each way that cargo-mutants knows, and see whether a test fails: unit tests first, then promises and properties (hours; needs the network the first time)
 	$(CARGO) install --quiet --locked --version 27.1.0 --root $(TARGET)/tools cargo-mutants
 	@# It ends with 2 if a mutant lives, and with 3 if one went on for too long: that is for its lists to tell.
-	$(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) $(MUTATED) || test $$? -le 3
-	$(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) $(MUTATED) --iterate --config .cargo/mutants-left.toml || test $$? -le 3
+	$(MUTATION) || { ended=$$?; test $$ended -eq 2 -o $$ended -eq 3; }
+	$(MUTATION) --iterate --config .cargo/mutants-left.toml || { ended=$$?; test $$ended -eq 2 -o $$ended -eq 3; }
 	@echo 'Surviving mutants:'
 	@cat $(TARGET)/mutants.out/missed.txt
 
@@ -305,4 +312,5 @@ deny: ## develop: licences, sources and duplicates of every dependency, and its 
 		done; \
 	else \
 		printf 'Known vulnerabilities were NOT checked: the advisory database cannot be reached.\n%s\n' "$$reason"; \
+		test "$(ADVISORIES)" != required; \
 	fi

@@ -30,6 +30,7 @@ mod contract_ecs_reads;
 mod contract_ecs_updates;
 #[cfg(feature = "aws")]
 mod contract_sqs;
+mod contributing;
 mod docs;
 mod durations;
 #[cfg(feature = "aws")]

@@ -1,0 +1,70 @@
+//! What CONTRIBUTING.md says of the checks holds.
+
+use crate::files::{path, read};
+use std::collections::BTreeSet;
+
+/// The cells of each row of the table of checks.
+fn checks() -> Vec<Vec<String>> {
+    let text = read("CONTRIBUTING.md");
+    let rows = text.lines().skip_while(|line| !line.starts_with("| Command |")).skip(2);
+    let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    rows.take_while(|row| row.starts_with('|')).map(cells).collect()
+}
+
+/// The targets of the Makefile.
+fn targets() -> BTreeSet<String> {
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    read("Makefile")
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| is_name(name))
+        .collect()
+}
+
+#[test]
+fn each_check_of_the_table_is_a_target_of_the_makefile() {
+    for row in checks() {
+        for command in row[0].split('`').skip(1).step_by(2) {
+            let words = command.strip_prefix("make ").unwrap_or_else(|| panic!("{command} is no make command"));
+            for target in words.split(' ').filter(|word| !word.contains('=')) {
+                assert!(targets().contains(target), "the Makefile has no target {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table_of_checks_names_each_part_of_the_nightly_run_and_no_other() {
+    let parts: BTreeSet<String> = targets().into_iter().filter(|target| target.starts_with("nightly-")).collect();
+    let places = checks().into_iter().map(|row| row[2].clone());
+    let named: BTreeSet<String> = places.filter(|place| !["check", "CI"].contains(&place.as_str())).collect();
+    assert_eq!(named, parts);
+}
+
+/// Whether tests of the program `all` have names that begin so.
+fn selects_tests(filter: &str) -> bool {
+    let parts: Vec<&str> = filter.split("::").filter(|part| !part.is_empty()).collect();
+    let is_module = |parts: &[&str]| path(&format!("tests/{}.rs", parts.join("/"))).exists();
+    let (last, before) = parts.split_last().expect("a filter has a name");
+    let is_of_test = |before: &[&str]| read(&format!("tests/{}.rs", before.join("/"))).contains(&format!("fn {last}"));
+    read("tests/main.rs").contains(&format!("mod {};", parts[0]))
+        && (is_module(&parts) || is_module(before) && is_of_test(before))
+}
+
+/// A filter without a test would pass.
+#[test]
+fn each_filter_of_a_command_selects_tests() {
+    let mut filters = 0;
+    for file in ["Makefile", "tests/e2e/run", ".cargo/mutants-left.toml"] {
+        let text = read(file);
+        let tests =
+            text.lines().filter(|line| line.contains(" test ") || line.starts_with("additional_cargo_test_args"));
+        for word in tests.flat_map(|line| line.split([' ', '"', ','])).filter(|word| word.contains("::")) {
+            assert!(selects_tests(word), "{file}: no test has a name that begins with {word}");
+            filters += 1;
+        }
+    }
+    assert!(filters >= 15, "{filters}");
+    assert!(!selects_tests("scenario::") && !selects_tests("watch::chains"));
+}
