@@ -13,7 +13,7 @@
 //!   uses it.
 //! - [`lambda`]: payload recognition, SQS batches with partial failures, dead-lettering and the sweep. Start
 //!   with [`lambda::function`].
-//! - [`api`]: the commands (`status`, `preflight`, `sweep`, `release`) and the JSON of their answers.
+//! - [`api`]: the commands (`status`, `preflight`, `release`, `redrive`, `sweep`) and the JSON of their answers.
 //! - [`notify`]: the texts and JSON of alerts and interrupted jobs, for each kind of receiver.
 //! - [`service`]: everything about one service: snapshot, rollout, diagnosis, forecast, incidents,
 //!   remediation and rechecks.
