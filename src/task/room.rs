@@ -23,8 +23,8 @@ const REST_BYTES: usize = 40_000;
 /// Room for the labels of live jobs and for the agent's reasons, which only people read. Without this limit, sixteen
 /// jobs with the longest labels would fill a record; beyond it, jobs are recorded without them.
 const LABEL_BYTES_MAX: usize = 40_000;
-/// Room for finished jobs that are more than a fingerprint: more than a hundred. DynamoDB bills a write by the size of
-/// the record, so this is far less than what fits.
+/// Room for finished jobs that are more than a fingerprint: about fifty with UUIDs as ids. DynamoDB bills a write by
+/// the size of the record, so this is far less than what fits.
 const FINISHED_BYTES_MAX: usize = 32_000;
 
 impl TaskRecord {
