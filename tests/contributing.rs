@@ -1,7 +1,9 @@
-//! What CONTRIBUTING.md says of the checks holds.
+//! What CONTRIBUTING.md says of the checks and of the pages holds.
 
 use crate::files::{path, read};
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
 
 /// The cells of each row of the table of checks.
 fn checks() -> Vec<Vec<String>> {
@@ -67,4 +69,24 @@ fn each_filter_of_a_command_selects_tests() {
     }
     assert!(filters >= 15, "{filters}");
     assert!(!selects_tests("scenario::") && !selects_tests("watch::chains"));
+}
+
+/// Every Markdown page, except those of programs that are installed here.
+fn pages(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path(folder)).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|page| page.extension().is_some_and(|extension| extension == "md")).collect()
+}
+
+#[test]
+fn pages_are_wrapped_at_100_columns() {
+    for page in [".", "docs", "docs/decisions", "events", ".github"].into_iter().flat_map(pages) {
+        let text = fs::read_to_string(&page).unwrap();
+        let mut is_code = false;
+        for (at, line) in text.lines().enumerate() {
+            is_code ^= line.trim_start().starts_with("```");
+            // A table row cannot be wrapped, nor can a link.
+            let may_be_long = is_code || line.starts_with('|') || line.contains("](") || line.contains("http");
+            assert!(may_be_long || line.chars().count() <= 100, "{}:{}: {line}", page.display(), at + 1);
+        }
+    }
 }
