@@ -14,16 +14,10 @@ use async_trait::async_trait;
 /// "ScalableTarget").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScalableTarget {
-    /// `MinCapacity`: Application Auto Scaling sets no lower count, and raises a count below it.
-    pub min: u32,
     /// `MaxCapacity`: Application Auto Scaling sets no higher count, and lowers a count above it.
     pub max: u32,
     /// `DynamicScalingInSuspended`: no scaling policy lowers the count.
     pub is_scale_in_suspended: bool,
-    /// `DynamicScalingOutSuspended`: no scaling policy raises the count.
-    pub is_scale_out_suspended: bool,
-    /// `ScheduledScalingSuspended`: no scheduled action changes the count or the bounds.
-    pub is_scheduled_scaling_suspended: bool,
 }
 
 /// Why the scalable target of a service could not be read. The error says nothing about the service.
