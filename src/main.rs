@@ -16,7 +16,7 @@ use taskhold::aws::autoscaling::AwsAutoscaling;
 use taskhold::aws::ecs::AwsEcs;
 use taskhold::aws::rechecks::AwsRecheckQueue;
 use taskhold::aws::sqs::AwsQueue;
-use taskhold::aws::store::AwsStore;
+use taskhold::aws::store;
 use taskhold::aws::trust::Variables;
 use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
@@ -107,14 +107,14 @@ async fn run() -> ExitCode {
         }
     };
     let clock = Arc::new(SystemClock::default());
-    let store = Arc::new(AwsStore::new(&sdk, config.store_table.clone(), clock.clone()));
+    let (task_records, service_records) = store::records(&sdk, config.store_table.clone(), clock.clone());
     let alerts = AwsAlertSink::new(&sdk, config.alert_topic_arn.clone(), config.alert_queue_url.clone());
     let queue = |url: &String| Arc::new(AwsQueue::new(&sdk, url.clone()));
     let function = Function::new(Parts {
         ecs: Arc::new(AwsEcs::new(&sdk)),
         autoscaling: Arc::new(AwsAutoscaling::new(&sdk)),
-        task_records: store.clone(),
-        service_records: store,
+        task_records,
+        service_records,
         alerts: Arc::new(alerts),
         dead_letters: config.dead_letter_queue_url.as_ref().map(|url| queue(url) as _),
         clock: clock.clone(),
