@@ -14,7 +14,6 @@ use taskhold::aws;
 use taskhold::aws::alerts::AwsAlertSink;
 use taskhold::aws::autoscaling::AwsAutoscaling;
 use taskhold::aws::ecs::AwsEcs;
-use taskhold::aws::rechecks::AwsRecheckQueue;
 use taskhold::aws::sqs::AwsQueue;
 use taskhold::aws::store;
 use taskhold::aws::trust::Variables;
@@ -118,7 +117,7 @@ async fn run() -> ExitCode {
         alerts: Arc::new(alerts),
         dead_letters: config.dead_letter_queue_url.as_ref().map(|url| queue(url) as _),
         clock: clock.clone(),
-        rechecks: config.recheck_queue_url.clone().map(|url| Arc::new(AwsRecheckQueue::new(&sdk, url)) as _),
+        rechecks: config.recheck_queue_url.as_ref().map(|url| queue(url) as _),
         interrupted: config.interrupted_queue_url.as_ref().map(|url| queue(url) as _),
         config,
         rate_limit: RateLimit::default(),
