@@ -103,6 +103,7 @@ async fn every_failure_is_an_error_and_never_an_answer_without_a_scalable_target
     let with_cause = |code: &str| format!("{code}: because of x");
     for (code, status, expected) in [
         ("AccessDeniedException", 400, AutoscalingError::AccessDenied(with_cause("AccessDeniedException"))),
+        ("ExpiredTokenException", 400, AutoscalingError::AccessDenied(with_cause("ExpiredTokenException"))),
         ("ThrottlingException", 400, AutoscalingError::Throttled),
         ("ValidationException", 400, AutoscalingError::Unexpected(with_cause("ValidationException"))),
         ("ConcurrentUpdateException", 500, AutoscalingError::Unexpected(with_cause("ConcurrentUpdateException"))),

@@ -63,23 +63,3 @@ pub fn resource_id(service: &ServiceArn) -> String {
     let ClusterArn { name: cluster, .. } = service.cluster.as_ref();
     format!("service/{cluster}/{}", service.name)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_code_has_its_error() {
-        let message = |code: &str| format!("{code}: because of x");
-        for (code, expected) in [
-            ("ThrottlingException", AutoscalingError::Throttled),
-            ("AccessDeniedException", AutoscalingError::AccessDenied(message("AccessDeniedException"))),
-            ("ExpiredTokenException", AutoscalingError::AccessDenied(message("ExpiredTokenException"))),
-            ("ValidationException", AutoscalingError::Unexpected(message("ValidationException"))),
-            ("InternalServiceException", AutoscalingError::Unexpected(message("InternalServiceException"))),
-            ("ClusterNotFoundException", AutoscalingError::Unexpected(message("ClusterNotFoundException"))),
-        ] {
-            assert_eq!(AutoscalingError::of_code(code, "because of x"), expected);
-        }
-    }
-}
