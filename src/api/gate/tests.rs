@@ -4,11 +4,9 @@ use super::*;
 use crate::ecs::deployment::{DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
 use crate::ecs::service_deployment::{HookAction, HookStatus, LifecycleHook, LifecycleStage, ServiceDeploymentStatus};
-use crate::service::durations::Learned;
 use crate::service::snapshot::fixture;
-use crate::service::snapshot::{Gap, JobSnapshot, TaskSnapshot};
+use crate::service::snapshot::{Gap, TaskSnapshot};
 use crate::store::error::StoreError;
-use crate::task::job::{JobKey, Labels};
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
@@ -88,41 +86,12 @@ fn deploying(task: TaskSnapshot) -> ServiceSnapshot {
 
 /// An old task whose job may take until this minute, and which is protected as long if it is at all.
 fn task(until: i64, is_protected: fn(Timestamp) -> Option<Timestamp>) -> TaskSnapshot {
-    let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
-    let job = JobSnapshot {
-        key,
-        until: at(until),
-        expected_until: None,
-        learned: Learned::Nothing,
-        silent_since: None,
-        labels: Labels::new(),
-    };
-    TaskSnapshot {
-        id: format!("{:032x}", 1).parse().unwrap(),
-        deployment: Some(OLD.to_owned()),
-        is_running: true,
-        protected_until: is_protected(at(until)),
-        idle_since: None,
-        lingers_until: None,
-        refused_since: None,
-        rejected: None,
-        is_awaited: false,
-        is_left_protected: false,
-        jobs_started: 0,
-        jobs: Jobs::Known(vec![job]),
-    }
+    let jobs = Jobs::Known(vec![fixture::job("j", at(until))]);
+    TaskSnapshot { protected_until: is_protected(at(until)), jobs, ..fixture::task(1, OLD) }
 }
 
 fn found(until: GateCondition, snapshot: &ServiceSnapshot) -> GateState {
-    gate_state(
-        until,
-        snapshot,
-        &DiagnosisPolicy {
-            deadline: SignedDuration::from_hours(3),
-            linger: SignedDuration::ZERO,
-            function: Some("taskhold".into()),
-        },
-    )
+    gate_state(until, snapshot, &fixture::policy())
 }
 
 #[test]
@@ -135,15 +104,9 @@ fn a_gate_ends_before_the_time_of_its_hook() {
         timeout_action: HookAction::Rollback,
     };
     let mut snapshot = deploying(task(179, Some));
-    snapshot.service_deployment = Some(ServiceDeployment {
-        arn: "arn:aws:ecs:eu-west-1:111122223333:service-deployment/video/web/1".parse().unwrap(),
-        status: ServiceDeploymentStatus::InProgress,
-        finished_at: None,
-        stage: Some(LifecycleStage::PreScaleUp),
-        hooks: vec![hook(None, HookStatus::Succeeded, 20), hook(None, HookStatus::InProgress, 60)],
-        rollback_started_at: None,
-        revisions: Vec::new(),
-    });
+    let hooks = vec![hook(None, HookStatus::Succeeded, 20), hook(None, HookStatus::InProgress, 60)];
+    snapshot.service_deployment =
+        Some(ServiceDeployment { hooks, ..fixture::service_deployment(LifecycleStage::PreScaleUp) });
     assert_eq!(found(GateCondition::NoLiveJobs, &snapshot).deadline, GateDeadline::Read(Some(at(60))));
     for (hooks, end) in [
         // It may be that of another function.
@@ -198,15 +161,9 @@ fn a_gap_about_the_service_deployment_holds_no_deployment_that_meets_its_deadlin
 #[test]
 fn a_rollback_is_not_held_whatever_its_payload_says() {
     let mut snapshot = deploying(task(900, Some));
-    snapshot.service_deployment = Some(ServiceDeployment {
-        arn: "arn:aws:ecs:eu-west-1:111122223333:service-deployment/video/web/1".parse().unwrap(),
-        status: ServiceDeploymentStatus::RollbackInProgress,
-        finished_at: None,
-        stage: Some(LifecycleStage::ProductionTrafficShift),
-        hooks: Vec::new(),
-        rollback_started_at: None,
-        revisions: Vec::new(),
-    });
+    let deployment = fixture::service_deployment(LifecycleStage::ProductionTrafficShift);
+    let status = ServiceDeploymentStatus::RollbackInProgress;
+    snapshot.service_deployment = Some(ServiceDeployment { status, ..deployment });
     assert_eq!(found(GateCondition::DeadlineMet, &snapshot).finding, GateFinding::Holds);
     let deployment = snapshot.service_deployment.as_mut().unwrap();
     (deployment.status, deployment.rollback_started_at) = (ServiceDeploymentStatus::InProgress, Some(at(1)));
