@@ -2,7 +2,7 @@
 //!
 //! No other module names the SDK, and no adapter makes a decision: each translates one call and its answer
 //! between the SDK's types and taskhold's. Here are ECS ([`ecs`], [`autoscaling`]), the state store in
-//! DynamoDB ([`dynamodb`], [`store`]), and the senders of alerts ([`alerts`]), rechecks ([`rechecks`]),
+//! DynamoDB ([`dynamodb`], [`store`]), the senders of alerts ([`alerts`]), and the queues of rechecks,
 //! dead-lettered messages and interrupted jobs ([`sqs`]). The settings of the SDK that all clients share,
 //! such as time-outs and no retries, are below; trusted certificates are in [`trust`]. Start with
 //! [`with_own_settings`] and [`ecs`].
@@ -12,7 +12,6 @@ pub mod autoscaling;
 pub mod dynamodb;
 pub mod ecs;
 pub mod lazy;
-pub mod rechecks;
 pub mod sqs;
 pub mod store;
 pub mod trust;

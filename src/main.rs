@@ -14,9 +14,8 @@ use taskhold::aws;
 use taskhold::aws::alerts::AwsAlertSink;
 use taskhold::aws::autoscaling::AwsAutoscaling;
 use taskhold::aws::ecs::AwsEcs;
-use taskhold::aws::rechecks::AwsRecheckQueue;
 use taskhold::aws::sqs::AwsQueue;
-use taskhold::aws::store::AwsStore;
+use taskhold::aws::store;
 use taskhold::aws::trust::Variables;
 use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
@@ -107,18 +106,18 @@ async fn run() -> ExitCode {
         }
     };
     let clock = Arc::new(SystemClock::default());
-    let store = Arc::new(AwsStore::new(&sdk, config.store_table.clone(), clock.clone()));
+    let (task_records, service_records) = store::records(&sdk, config.store_table.clone(), clock.clone());
     let alerts = AwsAlertSink::new(&sdk, config.alert_topic_arn.clone(), config.alert_queue_url.clone());
     let queue = |url: &String| Arc::new(AwsQueue::new(&sdk, url.clone()));
     let function = Function::new(Parts {
         ecs: Arc::new(AwsEcs::new(&sdk)),
         autoscaling: Arc::new(AwsAutoscaling::new(&sdk)),
-        task_records: store.clone(),
-        service_records: store,
+        task_records,
+        service_records,
         alerts: Arc::new(alerts),
         dead_letters: config.dead_letter_queue_url.as_ref().map(|url| queue(url) as _),
         clock: clock.clone(),
-        rechecks: config.recheck_queue_url.clone().map(|url| Arc::new(AwsRecheckQueue::new(&sdk, url)) as _),
+        rechecks: config.recheck_queue_url.as_ref().map(|url| queue(url) as _),
         interrupted: config.interrupted_queue_url.as_ref().map(|url| queue(url) as _),
         config,
         rate_limit: RateLimit::default(),

@@ -160,7 +160,6 @@ impl ServiceReads for FakeEcs {
             started_by: Some(OLD.to_owned()),
             desired_status: "RUNNING".to_owned(),
             last_status: "RUNNING".to_owned(),
-            started_at: None,
             stop: taskhold::ecs::task::StopCause::default(),
         };
         Ok(tasks.iter().map(described).collect())

@@ -54,19 +54,13 @@ fn target(name: &str) -> Value {
         "SuspendedState": {
             "DynamicScalingInSuspended": true,
             "DynamicScalingOutSuspended": false,
-            "ScheduledScalingSuspended": true,
+            "ScheduledScalingSuspended": false,
         },
         "ScalableTargetARN": "arn:aws:application-autoscaling:eu-west-1:111122223333:scalable-target/0ec51234",
     })
 }
 
-const TARGET: ScalableTarget = ScalableTarget {
-    min: 2,
-    max: 40,
-    is_scale_in_suspended: true,
-    is_scale_out_suspended: false,
-    is_scheduled_scaling_suspended: true,
-};
+const TARGET: ScalableTarget = ScalableTarget { max: 40, is_scale_in_suspended: true };
 
 #[tokio::test]
 async fn the_question_names_the_service_and_its_desired_count_and_the_answer_is_read() {
@@ -97,7 +91,7 @@ async fn scaling_is_not_suspended_unless_the_answer_says_so() {
     without.as_object_mut().unwrap().remove("SuspendedState").unwrap();
     let mut empty = target("web");
     empty["SuspendedState"] = json!({});
-    let expected = ScalableTarget { is_scale_in_suspended: false, is_scheduled_scaling_suspended: false, ..TARGET };
+    let expected = ScalableTarget { is_scale_in_suspended: false, ..TARGET };
     for target in [without, empty] {
         let answer = ServiceAnswer::Output(json!({"ScalableTargets": [target]}));
         assert_eq!(ask_before(answer).await.0, Ok(Some(expected)));
@@ -109,6 +103,7 @@ async fn every_failure_is_an_error_and_never_an_answer_without_a_scalable_target
     let with_cause = |code: &str| format!("{code}: because of x");
     for (code, status, expected) in [
         ("AccessDeniedException", 400, AutoscalingError::AccessDenied(with_cause("AccessDeniedException"))),
+        ("ExpiredTokenException", 400, AutoscalingError::AccessDenied(with_cause("ExpiredTokenException"))),
         ("ThrottlingException", 400, AutoscalingError::Throttled),
         ("ValidationException", 400, AutoscalingError::Unexpected(with_cause("ValidationException"))),
         ("ConcurrentUpdateException", 500, AutoscalingError::Unexpected(with_cause("ConcurrentUpdateException"))),
@@ -134,6 +129,6 @@ async fn the_simulated_service_tells_the_bounds_of_what_is_registered_and_nothin
         move |call: ServiceCall| ServiceAnswer::from(targets.call(&call.operation, &call.body))
     };
     assert_eq!(ask(answered(without)).await, Ok(None));
-    let expected = ScalableTarget { is_scale_in_suspended: false, is_scheduled_scaling_suspended: false, ..TARGET };
+    let expected = ScalableTarget { is_scale_in_suspended: false, ..TARGET };
     assert_eq!(ask(answered(targets)).await, Ok(Some(expected)));
 }

@@ -540,7 +540,6 @@ async fn tasks_are_described_by_cluster_and_id() {
             started_by: Some("ecs-svc/2222222222222222222".to_owned()),
             last_status: "RUNNING".to_owned(),
             desired_status: "RUNNING".to_owned(),
-            started_at: Some(at(1_790_000_040_250)),
             stop: taskhold::ecs::task::StopCause::default(),
         },
         TaskDescription {
@@ -549,7 +548,6 @@ async fn tasks_are_described_by_cluster_and_id() {
             started_by: None,
             last_status: String::new(),
             desired_status: String::new(),
-            started_at: None,
             stop: taskhold::ecs::task::StopCause::default(),
         },
     ];

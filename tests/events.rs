@@ -304,7 +304,7 @@ fn the_action_for_each_event_about_a_service_is_documented() {
     let documented = include_str!("../docs/events.md");
     let rows = documented.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "));
     let rows: Vec<(&str, &str)> = rows.filter(|(name, _)| *name != "eventName").collect();
-    let known: Vec<(&str, &str)> = EVENT_NAMES.iter().map(|name| (name.as_str(), name.trigger().as_str())).collect();
+    let known: Vec<(&str, &str)> = EVENT_NAMES.iter().map(|(name, trigger)| (*name, trigger.as_str())).collect();
     assert_eq!(rows, known);
     let other = EventName::from("SERVICE_FROM_THE_FUTURE").trigger().as_str();
     assert!(documented.contains(&format!("| any other, including future ones | {other} |")));
@@ -317,7 +317,7 @@ fn the_event_names_of_the_facts_are_those_that_are_known() {
     let (_, hooks) = include_str!("../docs/aws-facts.md").split_once("since 2026: `eventName` ").unwrap();
     let (hooks, _) = hooks.split_once(';').unwrap();
     let listed: BTreeSet<&str> = list.split(',').chain(hooks.split(',')).map(str::trim).collect();
-    assert_eq!(listed, EVENT_NAMES.iter().map(EventName::as_str).collect());
+    assert_eq!(listed, EVENT_NAMES.iter().map(|(name, _)| *name).collect());
 }
 
 /// Whether an event is about a service, which it then names in `resources` and nowhere else.

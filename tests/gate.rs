@@ -206,12 +206,15 @@ fn bad_input_lets_the_deployment_continue() {
         json!({"taskhold": {"until": until, "atMostMinutes": "long"}}),
         json!({"taskhold": {"until": until, "atMostMinutes": 0}}),
         json!({"taskhold": {"until": until, "waitingSince": "2999-01-01T00:00:00Z"}}),
+        json!({"taskhold": {"until": until, "waitingSince": "yesterday"}}),
     ];
     for details in foreign.into_iter().chain(unusable) {
         assert_eq!(world.invoke(&payload("PRE_SCALE_UP", &details)), json!({"hookStatus": "SUCCEEDED"}), "{details}");
     }
     let gate = json!({"taskhold": {"until": until, "atMostMinutes": 1_000_000, "fromTheFuture": 1}});
-    assert_eq!(world.invoke(&payload("PRE_SCALE_UP", &gate))["hookStatus"], "IN_PROGRESS");
+    for details in [&gate, &json!(gate.to_string())] {
+        assert_eq!(world.invoke(&payload("PRE_SCALE_UP", details))["hookStatus"], "IN_PROGRESS", "{details}");
+    }
     let mut other = payload("PRE_SCALE_UP", &gate);
     other["executionDetails"]["serviceArn"] = json!("arn:aws:ecs:eu-west-1:111122223333:service/other/web");
     assert_eq!(world.invoke(&other), json!({"hookStatus": "SUCCEEDED"}), "another cluster's deployments are not ours");
@@ -250,8 +253,16 @@ fn a_hook_without_a_gate_continues_and_the_log_says_what_the_function_saw() {
 fn the_service_is_found_without_execution_details() {
     let mut world = Stage::busy_for(600);
     let mut payload = payload("PRE_SCALE_UP", &json!({"taskhold": {"until": "no-live-jobs"}}));
+    for details in [json!(null), json!([]), json!({"serviceArn": 7}), json!("text")] {
+        payload["executionDetails"] = details;
+        assert_eq!(world.invoke(&payload)["hookStatus"], "IN_PROGRESS", "{payload}");
+    }
     payload.as_object_mut().unwrap().remove("executionDetails");
     assert_eq!(world.invoke(&payload)["hookStatus"], "IN_PROGRESS");
+    for arn in [json!("text"), json!(7), json!("arn:aws:ecs:eu-west-1:111122223333:service-deployment/other/web/x")] {
+        payload["resourceArn"] = arn;
+        assert_eq!(world.invoke(&payload)["hookStatus"], "SUCCEEDED", "{payload}");
+    }
 }
 
 #[test]

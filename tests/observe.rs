@@ -148,7 +148,6 @@ impl ServiceReads for FakeEcs {
             started_by: Some(task.started_by.to_owned()),
             last_status: "RUNNING".to_owned(),
             desired_status: task.desired_status.to_owned(),
-            started_at: Some(at(0)),
             stop: taskhold::ecs::task::StopCause::default(),
         });
         Ok(described.collect())

@@ -440,12 +440,25 @@ fn with_sender_checks_only_the_task_itself_can_report_its_jobs() {
     let others = [
         format!("AROAEXAMPLE:{}", stage.tasks[1]), // another task
         format!("AROAEXAMPLE:{}", id.to_uppercase()),
-        format!("aroaexample:{id}"),
         format!("AROAEXAMPLE:{}", &id[..31]),
         format!("AROAEXAMPLE:{id}0"),
         format!("AROAEXAMPLE:0{id}"),
+        format!("AROAEXAMPLE: {id}"),
+        format!("AROAEXAMPLE:{id} "),
         format!("AROAEXAMPLE:x:{id}"),
-        format!("AIDAEXAMPLE:{id}"),  // no role
+        format!("AROAEXAMPLE:{id}:{id}"),
+        "AROAEXAMPLE:".to_owned(),
+        "AROAEXAMPLE".to_owned(),
+        format!("aroaexample:{id}"),
+        format!("aroaEXAMPLE:{id}"),
+        format!("AROAexample:{id}"),
+        format!("AROA-EXAMPLE:{id}"),
+        format!("XAROAEXAMPLE:{id}"),
+        format!("AROA:{id}"),
+        format!("AIDAEXAMPLE:{id}"), // no role
+        format!("ASIAEXAMPLE:{id}"),
+        format!("AGPAEXAMPLE:{id}"),
+        format!(":{id}"),
         format!("111122223333:{id}"), // a federated user
         "AIDAEXAMPLE".to_owned(),     // an IAM user, or a service
         id.clone(),
@@ -458,8 +471,10 @@ fn with_sender_checks_only_the_task_itself_can_report_its_jobs() {
     }
     let dead_lettered = stage.dead_lettered();
     assert_eq!(dead_lettered.len(), others.len());
-    let names_the_setting = |reason: &String| reason.contains("TASKHOLD_REQUIRE_SENDER_TASK");
-    assert!(dead_lettered.iter().all(names_the_setting), "{dead_lettered:?}");
+    for (reason, sender) in dead_lettered.iter().zip(&others) {
+        assert!(reason.contains(&format!("its sender is `{sender}`; with TASKHOLD_REQUIRE_SENDER_TASK")), "{reason}");
+        assert!(reason.contains(&format!("in session `{id}` of its task role")), "{reason}");
+    }
     // A redrive, by whichever way, is no way around the check.
     let report = stage.redrive_by_command();
     assert_eq!((&report["received"], &report["carriedOut"]), (&json!(others.len()), &json!(0)), "{report}");

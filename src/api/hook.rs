@@ -163,48 +163,4 @@ mod tests {
         let before = payload("PRE_PRODUCTION_TRAFFIC_SHIFT", "productionTrafficWeights", 0);
         assert_eq!(read(&before).direction, Direction::Forward);
     }
-
-    #[test]
-    fn the_service_is_read_from_the_deployment_s_arn_if_the_details_are_missing() {
-        let mut without = payload("POST_SCALE_UP", "testTrafficWeights", 0);
-        for details in [Value::Null, json!([]), json!({"serviceArn": 7}), json!("text")] {
-            without["executionDetails"] = details;
-            let input = read(&without);
-            assert_eq!(input.service.unwrap().name, "web");
-        }
-        for arn in [json!("text"), json!(7), json!("arn:aws:ecs:eu-west-1:111122223333:service-deployment/other/web/x")]
-        {
-            without["resourceArn"] = arn;
-            assert!(read(&without).service.is_err(), "{without}");
-        }
-    }
-
-    #[test]
-    fn details_that_are_no_object_count_as_none_unless_they_are_one_as_text() {
-        let mut input = payload("POST_SCALE_UP", "testTrafficWeights", 0);
-        for (details, read_as) in [
-            (json!({"a": 1}), json!({"a": 1})),
-            (json!("{\"a\": 1}"), json!({"a": 1})),
-            (json!("text"), json!({})),
-            (json!([1]), json!({})),
-            (Value::Null, json!({})),
-        ] {
-            input["hookDetails"] = details;
-            assert_eq!(Value::Object(read(&input).details), read_as);
-        }
-    }
-
-    #[test]
-    fn an_answer_has_the_members_that_ecs_documents() {
-        let answers = [
-            HookAnswer::Succeeded {},
-            HookAnswer::Failed {},
-            HookAnswer::InProgress { call_back_delay: 30, hook_details: HookDetails::new() },
-        ];
-        let written = answers.each_ref().map(|answer| serde_json::to_value(answer).unwrap());
-        assert_eq!(written[0], json!({"hookStatus": "SUCCEEDED"}));
-        assert_eq!(written[1], json!({"hookStatus": "FAILED"}));
-        assert_eq!(written[2], json!({"hookStatus": "IN_PROGRESS", "callBackDelay": 30, "hookDetails": {}}));
-        assert!(answers.iter().zip(written).all(|(answer, written)| written["hookStatus"] == answer.status()));
-    }
 }

@@ -1,10 +1,9 @@
 //! Sends alerts to an SNS topic, to an SQS queue, to both or to neither.
 
-pub mod queue;
 pub mod topic;
 
-use crate::aws::alerts::queue::AlertQueue;
 use crate::aws::alerts::topic::AlertTopic;
+use crate::aws::sqs::AwsQueue;
 use crate::notify::message::AlertMessage;
 use crate::notify::sink::Sink;
 use crate::outbox::DeliveryError;
@@ -20,7 +19,7 @@ use futures_util::future::{OptionFuture, join};
 #[derive(Clone, Debug)]
 pub struct AwsAlertSink {
     topic: Option<AlertTopic>,
-    queue: Option<AlertQueue>,
+    queue: Option<AwsQueue>,
 }
 
 impl AwsAlertSink {
@@ -29,7 +28,7 @@ impl AwsAlertSink {
     pub fn new(config: &SdkConfig, topic_arn: Option<String>, queue_url: Option<String>) -> Self {
         Self {
             topic: topic_arn.map(|arn| AlertTopic::new(config, arn)),
-            queue: queue_url.map(|url| AlertQueue::new(config, url)),
+            queue: queue_url.map(|url| AwsQueue::new(config, url)),
         }
     }
 }
@@ -38,7 +37,7 @@ impl AwsAlertSink {
 impl Sink for AwsAlertSink {
     async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         let published = OptionFuture::from(self.topic.as_ref().map(|topic| topic.publish(message)));
-        let sent = OptionFuture::from(self.queue.as_ref().map(|queue| queue.send(message)));
+        let sent = OptionFuture::from(self.queue.as_ref().map(|queue| queue.send_alert(message)));
         // Concurrently: an endpoint that does not answer must not cost the other one its time.
         let (published, sent) = join(published, sent).await;
         let results = [("alert topic", published), ("alert queue", sent)];

@@ -36,15 +36,10 @@ impl Autoscaling for AwsAutoscaling {
 }
 
 fn scalable_target(target: &types::ScalableTarget) -> ScalableTarget {
-    let capacity = |number: i32| u32::try_from(number).unwrap_or(0);
-    let suspended =
-        |of: fn(&types::SuspendedState) -> Option<bool>| target.suspended_state().and_then(of) == Some(true);
+    let is_suspended = target.suspended_state().and_then(types::SuspendedState::dynamic_scaling_in_suspended);
     ScalableTarget {
-        min: capacity(target.min_capacity()),
-        max: capacity(target.max_capacity()),
-        is_scale_in_suspended: suspended(types::SuspendedState::dynamic_scaling_in_suspended),
-        is_scale_out_suspended: suspended(types::SuspendedState::dynamic_scaling_out_suspended),
-        is_scheduled_scaling_suspended: suspended(types::SuspendedState::scheduled_scaling_suspended),
+        max: u32::try_from(target.max_capacity()).unwrap_or(0),
+        is_scale_in_suspended: is_suspended == Some(true),
     }
 }
 

@@ -1,9 +1,11 @@
-//! The adapter to queues that receive messages in batches.
+//! The adapter to the queues to which the function sends.
 
 use crate::aws::lazy::Lazy;
 use crate::lambda::dead_letter::{DeadLetter, DeadLetterQueue, ReceivedDeadLetter};
+use crate::notify::message::AlertMessage;
 use crate::notify::sink::InterruptedJobQueue;
 use crate::outbox::DeliveryError;
+use crate::service::recheck::{DELAY_SECONDS_MAX, Recheck, RecheckQueue};
 use crate::sqs::sends;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -11,10 +13,12 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::builders::SendMessageBatchRequestEntryBuilder;
 use aws_sdk_sqs::types::{
-    DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+    BatchResultErrorEntry, DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
     SendMessageBatchRequestEntry,
 };
 use futures_util::stream::{self, StreamExt};
+use std::collections::HashMap;
+use std::time::Duration;
 
 /// Most batches of one list of messages in flight at once.
 const BATCHES_AT_ONCE: usize = 8;
@@ -26,7 +30,7 @@ const INVISIBLE_SECONDS: i32 = 120;
 /// empty answer would not mean that the queue is empty.
 const WAIT_SECONDS: i32 = 1;
 
-/// A queue, identified by its URL: the dead-letter queue or the queue for interrupted jobs.
+/// A queue, identified by its URL.
 #[derive(Clone, Debug)]
 pub struct AwsQueue {
     client: Lazy<Client>,
@@ -57,22 +61,19 @@ impl AwsQueue {
             Ok(answer) => answer,
             Err(error) => return vec![Err(error); count],
         };
-        let mut kept = vec![Err(DeliveryError("SQS did not answer for it".to_owned())); count];
-        let place = |id: &str| id.parse::<usize>().ok().filter(|at| *at < count);
-        for at in answer.successful().iter().filter_map(|sent| place(sent.id())) {
-            kept[at] = Ok(());
-        }
-        for failed in answer.failed() {
-            if let Some(at) = place(failed.id()) {
-                kept[at] =
-                    Err(DeliveryError(format!("{}: {}", failed.code(), failed.message().unwrap_or("no message"))));
-            }
-        }
-        kept
+        by_place(count, answer.successful().iter().map(|sent| sent.id()), answer.failed())
     }
-}
 
-impl AwsQueue {
+    /// Sends an alert in its JSON form.
+    pub(crate) async fn send_alert(&self, message: &AlertMessage) -> Result<(), String> {
+        let attributes = message.attributes().map(|(name, value)| Ok((name.to_owned(), string(&value)?)));
+        let attributes =
+            attributes.collect::<Result<HashMap<_, _>, BuildError>>().map_err(|error| error.to_string())?;
+        let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(&message.json);
+        let call = call.set_message_attributes(Some(attributes));
+        call.send().await.map(drop).map_err(|error| crate::aws::on_one_line(&error))
+    }
+
     async fn receive(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
         let call = self.client.client().receive_message().queue_url(&self.queue_url);
         let call = call
@@ -100,18 +101,37 @@ impl AwsQueue {
             Ok(answer) => answer,
             Err(error) => return all(crate::aws::on_one_line(&error)),
         };
-        let mut deleted = all("SQS did not answer for it".to_owned());
-        let place = |id: &str| id.parse::<usize>().ok().filter(|at| *at < receipt_handles.len());
-        for at in answer.successful().iter().filter_map(|entry| place(entry.id())) {
-            deleted[at] = Ok(());
+        by_place(receipt_handles.len(), answer.successful().iter().map(|deleted| deleted.id()), answer.failed())
+    }
+}
+
+/// The result of each of `count` entries. SQS answers in any order; the id of an entry is its index.
+fn by_place<'a>(
+    count: usize,
+    successful: impl Iterator<Item = &'a str>,
+    failed: &[BatchResultErrorEntry],
+) -> Vec<Result<(), DeliveryError>> {
+    let mut results = vec![Err(DeliveryError("SQS did not answer for it".to_owned())); count];
+    let place = |id: &str| id.parse::<usize>().ok().filter(|at| *at < count);
+    for at in successful.filter_map(place) {
+        results[at] = Ok(());
+    }
+    for failed in failed {
+        if let Some(at) = place(failed.id()) {
+            results[at] =
+                Err(DeliveryError(format!("{}: {}", failed.code(), failed.message().unwrap_or("no message"))));
         }
-        for failed in answer.failed() {
-            if let Some(at) = place(failed.id()) {
-                deleted[at] =
-                    Err(DeliveryError(format!("{}: {}", failed.code(), failed.message().unwrap_or("no message"))));
-            }
-        }
-        deleted
+    }
+    results
+}
+
+#[async_trait]
+impl RecheckQueue for AwsQueue {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
+        let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX).min(DELAY_SECONDS_MAX);
+        let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(recheck.body());
+        let sent = call.delay_seconds(seconds).send().await;
+        sent.map(drop).map_err(|error| DeliveryError(crate::aws::on_one_line(&error)))
     }
 }
 
@@ -152,10 +172,13 @@ fn of_id(at: usize) -> SendMessageBatchRequestEntryBuilder {
 fn dead_lettered((at, message): (usize, &DeadLetter)) -> Result<SendMessageBatchRequestEntry, BuildError> {
     let mut entry = of_id(at).message_body(&message.body);
     for (name, value) in &message.attributes {
-        let value = MessageAttributeValue::builder().data_type("String").string_value(value).build()?;
-        entry = entry.message_attributes(*name, value);
+        entry = entry.message_attributes(*name, string(value)?);
     }
     entry.build()
+}
+
+fn string(value: &str) -> Result<MessageAttributeValue, BuildError> {
+    MessageAttributeValue::builder().data_type("String").string_value(value).build()
 }
 
 fn dead_letter(message: Message) -> ReceivedDeadLetter {

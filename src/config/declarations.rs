@@ -71,175 +71,60 @@ impl Setting {
     }
 }
 
-/// `TASKHOLD_CLUSTERS`.
-pub const CLUSTERS: Setting = Setting {
-    name: "TASKHOLD_CLUSTERS",
-    values: Values::Clusters,
-    default: "",
-    meaning: "Clusters whose tasks the function may protect, in the function's own Region",
-};
-/// `TASKHOLD_TABLE`.
-pub const TABLE: Setting = Setting {
-    name: "TASKHOLD_TABLE",
-    values: Values::TableName,
-    default: "",
-    meaning: "Table of the state store. Without it, memory",
-};
-/// `TASKHOLD_DEAD_LETTER_QUEUE_URL`.
-pub const DEAD_LETTER_QUEUE_URL: Setting = Setting {
-    name: "TASKHOLD_DEAD_LETTER_QUEUE_URL",
-    values: Values::QueueUrl,
-    default: "",
-    meaning: "Destination of dead-lettered messages. Without it, such a message is retried until SQS moves or deletes it",
-};
-/// `TASKHOLD_RECHECK_QUEUE_URL`.
-pub const RECHECK_QUEUE_URL: Setting = Setting {
-    name: "TASKHOLD_RECHECK_QUEUE_URL",
-    values: Values::StandardQueueUrl,
-    default: "",
-    meaning: "Queue in which the function schedules its own rechecks, up to 15 minutes ahead. Without it, only events and sweeps lead to a reconcile",
-};
-/// `TASKHOLD_ALERT_TOPIC_ARN`.
-pub const ALERT_TOPIC_ARN: Setting = Setting {
-    name: "TASKHOLD_ALERT_TOPIC_ARN",
-    values: Values::TopicArn,
-    default: "",
-    meaning: "Topic for alerts: text for email, Amazon Q Developer's format for chat, JSON for all other subscribers",
-};
-/// `TASKHOLD_ALERT_QUEUE_URL`.
-pub const ALERT_QUEUE_URL: Setting = Setting {
-    name: "TASKHOLD_ALERT_QUEUE_URL",
-    values: Values::StandardQueueUrl,
-    default: "",
-    meaning: "Queue for alerts as JSON. Topic and queue are independent; every alert is a log line, too",
-};
-/// `TASKHOLD_INTERRUPTED_QUEUE_URL`.
-pub const INTERRUPTED_QUEUE_URL: Setting = Setting {
-    name: "TASKHOLD_INTERRUPTED_QUEUE_URL",
-    values: Values::StandardQueueUrl,
-    default: "",
-    meaning: "Queue for interrupted jobs. Without it, only the alert names them",
-};
-/// `TASKHOLD_DRY_RUN`.
-pub const DRY_RUN: Setting = Setting {
-    name: "TASKHOLD_DRY_RUN",
-    values: Values::Flag,
-    default: "false",
-    meaning: "With `true`, the function logs each change that it would make in ECS, makes none, and counts the messages as done",
-};
-/// `TASKHOLD_REQUIRE_SENDER_TASK`.
-pub const REQUIRE_SENDER_TASK: Setting = Setting {
-    name: "TASKHOLD_REQUIRE_SENDER_TASK",
-    values: Values::Flag,
-    default: "false",
-    meaning: "With `true`, only the task itself can report its jobs; see below",
-};
-/// `TASKHOLD_FINISHED_JOB_RETENTION_HOURS`.
-pub const FINISHED_JOB_RETENTION_HOURS: Setting = Setting {
-    name: "TASKHOLD_FINISHED_JOB_RETENTION_HOURS",
-    values: Values::Number { min: 1, max: 336 },
-    default: "336",
-    meaning: "Finished-job retention: how long a late message cannot revive a finished job. At least as long as the job queue keeps messages",
-};
-/// `TASKHOLD_LINGER_SECONDS`.
-pub const LINGER_SECONDS: Setting = Setting {
-    name: "TASKHOLD_LINGER_SECONDS",
-    values: Values::Number { min: 0, max: 900 },
-    default: "0",
-    meaning: "Time for which a task keeps its protection after its last job, so that its next job may start first. The linger never extends the protection that ECS granted",
-};
-/// `TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS`.
-pub const UNKNOWN_TASK_GRACE_SECONDS: Setting = Setting {
-    name: "TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS",
-    values: Values::Number { min: 0, max: 3600 },
-    default: "300",
-    meaning: "Age at which a message for a task that ECS does not know is dead-lettered",
-};
-/// `TASKHOLD_RECEIVES_MAX`.
-pub const RECEIVES_MAX: Setting = Setting {
-    name: "TASKHOLD_RECEIVES_MAX",
-    values: Values::Number { min: 1, max: 900 },
-    default: "50",
-    meaning: "Number of receives after which a message is dead-lettered instead of retried. Less than the job queue's `maxReceiveCount`",
-};
-/// `TASKHOLD_DEADLINE_MINUTES`.
-pub const DEADLINE_MINUTES: Setting = Setting {
-    name: "TASKHOLD_DEADLINE_MINUTES",
-    values: Values::Number { min: 1, max: 10080 },
-    default: "180",
-    meaning: "Deadline of a deployment, unless the service's tag `taskhold:deadline-minutes` or CloudFormation (3 or 36 hours) sets one",
-};
-/// `TASKHOLD_BLOCKED_AFTER_MINUTES`.
-pub const BLOCKED_AFTER_MINUTES: Setting = Setting {
-    name: "TASKHOLD_BLOCKED_AFTER_MINUTES",
-    values: Values::Number { min: 0, max: 1440 },
-    default: "5",
-    meaning: "Time for which protected tasks block a deployment before the alert. The alert waits longer while their jobs are expected to end in time",
-};
-/// `TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES`.
-pub const SCALE_IN_BLOCKED_AFTER_MINUTES: Setting = Setting {
-    name: "TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES",
-    values: Values::Number { min: 0, max: 1440 },
-    default: "60",
-    meaning: "Time for which a scale-in waits, beyond the expected end of the jobs that ran when it began to wait, before the alert",
-};
-/// `TASKHOLD_REPEAT_AFTER_MINUTES`.
-pub const REPEAT_AFTER_MINUTES: Setting = Setting {
-    name: "TASKHOLD_REPEAT_AFTER_MINUTES",
-    values: Values::Number { min: 5, max: 1440 },
-    default: "60",
-    meaning: "Interval at which an open incident is repeated",
-};
-/// `TASKHOLD_POLICY`.
-pub const POLICY: Setting = Setting {
-    name: "TASKHOLD_POLICY",
-    values: Values::Policy,
-    default: "notify",
-    meaning: "Remediation for a blocked service without the tag `taskhold:policy`",
-};
-/// `TASKHOLD_REMEDIATIONS`.
-pub const REMEDIATIONS: Setting = Setting {
-    name: "TASKHOLD_REMEDIATIONS",
-    values: Values::Remediations,
-    default: "",
-    meaning: "Remediations that are allowed. A tag that asks for another one changes nothing, and the alerts say so",
-};
-/// `TASKHOLD_RELEASE_GRACE_MINUTES`.
-pub const RELEASE_GRACE_MINUTES: Setting = Setting {
-    name: "TASKHOLD_RELEASE_GRACE_MINUTES",
-    values: Values::Number { min: 1, max: 1440 },
-    default: "5",
-    meaning: "`release-idle`: time for which a task must have been idle",
-};
-/// `TASKHOLD_RAISE_COOL_DOWN_MINUTES`.
-pub const RAISE_COOL_DOWN_MINUTES: Setting = Setting {
-    name: "TASKHOLD_RAISE_COOL_DOWN_MINUTES",
-    values: Values::Number { min: 1, max: 1440 },
-    default: "15",
-    meaning: "`raise-desired-count`: minimum time between two raises of one service",
-};
+/// Declares a constant for each setting, and the list of all of them.
+macro_rules! settings {
+    ($($name:ident = $variable:literal, $values:expr, $default:literal, $meaning:literal;)*) => {
+        $(
+            #[doc = concat!("`", $variable, "`.")]
+            pub const $name: Setting =
+                Setting { name: $variable, values: $values, default: $default, meaning: $meaning };
+        )*
+        /// All settings, in the order of the configuration page.
+        pub const SETTINGS: &[Setting] = &[$($name),*];
+    };
+}
 
-/// All settings, in the order of the configuration page.
-pub const SETTINGS: [Setting; 21] = [
-    CLUSTERS,
-    TABLE,
-    DEAD_LETTER_QUEUE_URL,
-    RECHECK_QUEUE_URL,
-    ALERT_TOPIC_ARN,
-    ALERT_QUEUE_URL,
-    INTERRUPTED_QUEUE_URL,
-    DRY_RUN,
-    REQUIRE_SENDER_TASK,
-    FINISHED_JOB_RETENTION_HOURS,
-    LINGER_SECONDS,
-    UNKNOWN_TASK_GRACE_SECONDS,
-    RECEIVES_MAX,
-    DEADLINE_MINUTES,
-    BLOCKED_AFTER_MINUTES,
-    SCALE_IN_BLOCKED_AFTER_MINUTES,
-    REPEAT_AFTER_MINUTES,
-    POLICY,
-    REMEDIATIONS,
-    RELEASE_GRACE_MINUTES,
-    RAISE_COOL_DOWN_MINUTES,
-];
+settings! {
+    CLUSTERS = "TASKHOLD_CLUSTERS", Values::Clusters, "",
+        "Clusters whose tasks the function may protect, in the function's own Region";
+    TABLE = "TASKHOLD_TABLE", Values::TableName, "",
+        "Table of the state store. Without it, memory";
+    DEAD_LETTER_QUEUE_URL = "TASKHOLD_DEAD_LETTER_QUEUE_URL", Values::QueueUrl, "",
+        "Destination of dead-lettered messages. Without it, such a message is retried until SQS moves or deletes it";
+    RECHECK_QUEUE_URL = "TASKHOLD_RECHECK_QUEUE_URL", Values::StandardQueueUrl, "",
+        "Queue in which the function schedules its own rechecks, up to 15 minutes ahead. Without it, only events and sweeps lead to a reconcile";
+    ALERT_TOPIC_ARN = "TASKHOLD_ALERT_TOPIC_ARN", Values::TopicArn, "",
+        "Topic for alerts: text for email, Amazon Q Developer's format for chat, JSON for all other subscribers";
+    ALERT_QUEUE_URL = "TASKHOLD_ALERT_QUEUE_URL", Values::StandardQueueUrl, "",
+        "Queue for alerts as JSON. Topic and queue are independent; every alert is a log line, too";
+    INTERRUPTED_QUEUE_URL = "TASKHOLD_INTERRUPTED_QUEUE_URL", Values::StandardQueueUrl, "",
+        "Queue for interrupted jobs. Without it, only the alert names them";
+    DRY_RUN = "TASKHOLD_DRY_RUN", Values::Flag, "false",
+        "With `true`, the function logs each change that it would make in ECS, makes none, and counts the messages as done";
+    REQUIRE_SENDER_TASK = "TASKHOLD_REQUIRE_SENDER_TASK", Values::Flag, "false",
+        "With `true`, only the task itself can report its jobs; see below";
+    FINISHED_JOB_RETENTION_HOURS = "TASKHOLD_FINISHED_JOB_RETENTION_HOURS", Values::Number { min: 1, max: 336 }, "336",
+        "Finished-job retention: how long a late message cannot revive a finished job. At least as long as the job queue keeps messages";
+    LINGER_SECONDS = "TASKHOLD_LINGER_SECONDS", Values::Number { min: 0, max: 900 }, "0",
+        "Time for which a task keeps its protection after its last job, so that its next job may start first. The linger never extends the protection that ECS granted";
+    UNKNOWN_TASK_GRACE_SECONDS = "TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS", Values::Number { min: 0, max: 3600 }, "300",
+        "Age at which a message for a task that ECS does not know is dead-lettered";
+    RECEIVES_MAX = "TASKHOLD_RECEIVES_MAX", Values::Number { min: 1, max: 900 }, "50",
+        "Number of receives after which a message is dead-lettered instead of retried. Less than the job queue's `maxReceiveCount`";
+    DEADLINE_MINUTES = "TASKHOLD_DEADLINE_MINUTES", Values::Number { min: 1, max: 10080 }, "180",
+        "Deadline of a deployment, unless the service's tag `taskhold:deadline-minutes` or CloudFormation (3 or 36 hours) sets one";
+    BLOCKED_AFTER_MINUTES = "TASKHOLD_BLOCKED_AFTER_MINUTES", Values::Number { min: 0, max: 1440 }, "5",
+        "Time for which protected tasks block a deployment before the alert. The alert waits longer while their jobs are expected to end in time";
+    SCALE_IN_BLOCKED_AFTER_MINUTES = "TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES", Values::Number { min: 0, max: 1440 }, "60",
+        "Time for which a scale-in waits, beyond the expected end of the jobs that ran when it began to wait, before the alert";
+    REPEAT_AFTER_MINUTES = "TASKHOLD_REPEAT_AFTER_MINUTES", Values::Number { min: 5, max: 1440 }, "60",
+        "Interval at which an open incident is repeated";
+    POLICY = "TASKHOLD_POLICY", Values::Policy, "notify",
+        "Remediation for a blocked service without the tag `taskhold:policy`";
+    REMEDIATIONS = "TASKHOLD_REMEDIATIONS", Values::Remediations, "",
+        "Remediations that are allowed. A tag that asks for another one changes nothing, and the alerts say so";
+    RELEASE_GRACE_MINUTES = "TASKHOLD_RELEASE_GRACE_MINUTES", Values::Number { min: 1, max: 1440 }, "5",
+        "`release-idle`: time for which a task must have been idle";
+    RAISE_COOL_DOWN_MINUTES = "TASKHOLD_RAISE_COOL_DOWN_MINUTES", Values::Number { min: 1, max: 1440 }, "15",
+        "`raise-desired-count`: minimum time between two raises of one service";
+}

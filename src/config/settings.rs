@@ -149,13 +149,6 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_is_all_that_must_be_set() {
-        let config = read(&[CLUSTER]).unwrap();
-        assert_eq!((config.mode, config.receives_max), (Mode::Live, 50));
-        assert_eq!(config.finished_job_retention, SignedDuration::from_hours(14 * 24));
-    }
-
-    #[test]
     fn the_defaults_that_are_documented_are_those_that_are_used() {
         let documented = SETTINGS.iter().filter(|setting| !setting.default.is_empty());
         let mut variables: Vec<(&str, &str)> = documented.map(|setting| (setting.name, setting.default)).collect();
@@ -197,26 +190,6 @@ mod tests {
     }
 
     #[test]
-    fn alerts_are_sent_after_5_minutes_and_every_hour_and_only_to_configured_destinations() {
-        let config = read(&[CLUSTER]).unwrap();
-        assert_eq!((config.alert_topic_arn, config.alert_queue_url), (None, None));
-        assert_eq!(config.blocked_after, SignedDuration::from_mins(5));
-        assert_eq!(config.repeat_after, SignedDuration::from_mins(60));
-        let set = [("TASKHOLD_BLOCKED_AFTER_MINUTES", "0"), ("TASKHOLD_REPEAT_AFTER_MINUTES", "5")];
-        let config = read(&[CLUSTER, set[0], set[1]]).unwrap();
-        assert_eq!((config.blocked_after, config.repeat_after), (SignedDuration::ZERO, SignedDuration::from_mins(5)));
-        for (name, value) in [
-            ("TASKHOLD_BLOCKED_AFTER_MINUTES", "-1"),
-            ("TASKHOLD_BLOCKED_AFTER_MINUTES", "1441"),
-            ("TASKHOLD_REPEAT_AFTER_MINUTES", "4"),
-            ("TASKHOLD_REPEAT_AFTER_MINUTES", "1441"),
-        ] {
-            let text = read(&[CLUSTER, (name, value)]).unwrap_err().to_string();
-            assert!(text.contains(&format!("{name} is `{value}`; it must be a whole number from")), "{text}");
-        }
-    }
-
-    #[test]
     fn an_alert_topic_is_a_topic_of_the_clusters_partition_and_region_in_any_account() {
         const NAME: &str = "TASKHOLD_ALERT_TOPIC_ARN";
         for arn in ["arn:aws:sns:eu-west-1:111122223333:alerts", "arn:aws:sns:eu-west-1:444455556666:Alerts_2-x"] {
@@ -244,32 +217,18 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_queue_is_a_queue_without_groups() {
-        const NAME: &str = "TASKHOLD_ALERT_QUEUE_URL";
-        let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/alerts";
-        assert_eq!(read(&[CLUSTER, (NAME, url)]).unwrap().alert_queue_url.as_deref(), Some(url));
-        for wrong in ["alerts", "arn:aws:sqs:eu-west-1:111122223333:alerts", &format!("{url}.fifo")] {
-            let text = read(&[CLUSTER, (NAME, wrong)]).unwrap_err().to_string();
-            assert!(text.contains(&format!("{NAME} is `{wrong}`; it must be the URL of an SQS queue")), "{text}");
+    fn alerts_interrupted_jobs_and_rechecks_go_to_queues_without_groups() {
+        let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/queue";
+        for name in ["TASKHOLD_ALERT_QUEUE_URL", "TASKHOLD_INTERRUPTED_QUEUE_URL", "TASKHOLD_RECHECK_QUEUE_URL"] {
+            let config = read(&[CLUSTER, (name, url)]).unwrap();
+            let urls = [config.alert_queue_url, config.interrupted_queue_url, config.recheck_queue_url];
+            assert_eq!(urls.into_iter().flatten().collect::<Vec<_>>(), [url]);
+            for wrong in ["alerts", "arn:aws:sqs:eu-west-1:111122223333:alerts", &format!("{url}.fifo")] {
+                let text = read(&[CLUSTER, (name, wrong)]).unwrap_err().to_string();
+                let rule = "it must be the URL of an SQS queue, not a FIFO one";
+                assert!(text.contains(&format!("{name} is `{wrong}`; {rule}")), "{text}");
+            }
         }
-    }
-
-    #[test]
-    fn nothing_is_done_about_a_service_unless_it_is_set_and_allowed() {
-        let config = read(&[CLUSTER]).unwrap();
-        assert_eq!((config.policy, config.remediations), (Policy::Notify, Remediations::default()));
-        let minutes = SignedDuration::from_mins;
-        assert_eq!((config.release_grace, config.raise_cool_down), (minutes(5), minutes(15)));
-        let both = Remediations { release_idle: true, raise_desired_count: true };
-        for (listed, expected) in [
-            ("release-idle", Remediations { raise_desired_count: false, ..both }),
-            ("raise-desired-count", Remediations { release_idle: false, ..both }),
-            (" raise-desired-count , release-idle,", both),
-        ] {
-            assert_eq!(read(&[CLUSTER, ("TASKHOLD_REMEDIATIONS", listed)]).unwrap().remediations, expected, "{listed}");
-        }
-        let set = [("TASKHOLD_POLICY", "raise-desired-count"), ("TASKHOLD_REMEDIATIONS", "raise-desired-count")];
-        assert_eq!(read(&[CLUSTER, set[0], set[1]]).unwrap().policy, Policy::RaiseDesiredCount);
     }
 
     #[test]
@@ -315,20 +274,6 @@ mod tests {
             let text = read(&[CLUSTER, (NAME, wrong)]).unwrap_err().to_string();
             assert!(text.contains(&format!("{NAME} is `{wrong}`; it must be the name of a DynamoDB table")), "{text}");
         }
-    }
-
-    #[test]
-    fn interrupted_jobs_go_to_a_queue_without_groups_or_nowhere() {
-        const NAME: &str = "TASKHOLD_INTERRUPTED_QUEUE_URL";
-        assert_eq!(read(&[CLUSTER]).unwrap().interrupted_queue_url, None);
-        let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/interrupted-jobs";
-        assert_eq!(read(&[CLUSTER, (NAME, url)]).unwrap().interrupted_queue_url.as_deref(), Some(url));
-        let fifo = format!("{url}.fifo");
-        let text = read(&[CLUSTER, (NAME, &fifo)]).unwrap_err().to_string();
-        assert!(
-            text.contains(&format!("{NAME} is `{fifo}`; it must be the URL of an SQS queue, not a FIFO one")),
-            "{text}"
-        );
     }
 
     #[test]

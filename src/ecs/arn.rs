@@ -285,30 +285,6 @@ mod tests {
     const ID: &str = "6b777c1809a94925ab48098fa09824de";
 
     #[test]
-    fn a_long_task_arn_names_its_cluster() {
-        let text = format!("arn:aws-cn:ecs:cn-north-1:111122223333:task/video/{ID}");
-        let arn = TaskArn::parse(&text).unwrap();
-        assert_eq!((arn.partition, arn.cluster, arn.id.as_str()), ("aws-cn", Some("video"), ID));
-    }
-
-    #[test]
-    fn a_short_task_arn_does_not_name_its_cluster() {
-        let text = format!("arn:aws:ecs:eu-west-1:111122223333:task/{ID}");
-        assert_eq!(TaskArn::parse(&text).unwrap().cluster, None);
-    }
-
-    #[test]
-    fn a_task_is_read_back_from_the_arn_that_it_prints() {
-        let text = format!("arn:aws-cn:ecs:cn-north-1:111122223333:task/video/{ID}");
-        assert_eq!(text.parse::<Task>().unwrap().to_string(), text);
-        let short = format!("arn:aws:ecs:eu-west-1:111122223333:task/{ID}");
-        assert!(
-            short.parse::<Task>().unwrap_err().to_string().contains("does not name a task together with its cluster")
-        );
-        assert!(format!("arn:aws:ecs:eu-west-1:111122223333:task/a b/{ID}").parse::<Task>().is_err());
-    }
-
-    #[test]
     fn a_task_id_of_the_old_format_is_a_uuid() {
         assert!("6b777c18-09a9-4925-ab48-098fa09824de".parse::<TaskId>().is_ok());
         assert!("6b777c18-09a9-4925-ab48x098fa09824de".parse::<TaskId>().is_err());
@@ -325,13 +301,8 @@ mod tests {
         assert!(reason("arn:aws:s3:::bucket/key").contains("is an ARN of `s3`"));
         assert!(reason("arn:aws:ecs:eu-west-1:111122223333:service/video/web").contains("does not name a task"));
         assert!(reason("arn:aws:ecs:eu-west-1:111122223333:task/video/abc").contains("`abc` is not a task id"));
-    }
-
-    #[test]
-    fn a_cluster_arn_is_printed_as_it_was_read() {
-        let text = "arn:aws-us-gov:ecs:us-gov-west-1:111122223333:cluster/video_2";
-        assert_eq!(text.parse::<ClusterArn>().unwrap().to_string(), text);
-        assert!("arn:aws:ecs:eu-west-1:111122223333:cluster/a b".parse::<ClusterArn>().is_err());
+        let short = format!("arn:aws:ecs:eu-west-1:111122223333:task/{ID}").parse::<Task>().unwrap_err().to_string();
+        assert!(short.contains("does not name a task together with its cluster"), "{short}");
     }
 
     #[test]

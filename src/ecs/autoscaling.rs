@@ -14,16 +14,10 @@ use async_trait::async_trait;
 /// "ScalableTarget").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScalableTarget {
-    /// `MinCapacity`: Application Auto Scaling sets no lower count, and raises a count below it.
-    pub min: u32,
     /// `MaxCapacity`: Application Auto Scaling sets no higher count, and lowers a count above it.
     pub max: u32,
     /// `DynamicScalingInSuspended`: no scaling policy lowers the count.
     pub is_scale_in_suspended: bool,
-    /// `DynamicScalingOutSuspended`: no scaling policy raises the count.
-    pub is_scale_out_suspended: bool,
-    /// `ScheduledScalingSuspended`: no scheduled action changes the count or the bounds.
-    pub is_scheduled_scaling_suspended: bool,
 }
 
 /// Why the scalable target of a service could not be read. The error says nothing about the service.
@@ -68,24 +62,4 @@ pub trait Autoscaling: Send + Sync {
 pub fn resource_id(service: &ServiceArn) -> String {
     let ClusterArn { name: cluster, .. } = service.cluster.as_ref();
     format!("service/{cluster}/{}", service.name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_code_has_its_error() {
-        let message = |code: &str| format!("{code}: because of x");
-        for (code, expected) in [
-            ("ThrottlingException", AutoscalingError::Throttled),
-            ("AccessDeniedException", AutoscalingError::AccessDenied(message("AccessDeniedException"))),
-            ("ExpiredTokenException", AutoscalingError::AccessDenied(message("ExpiredTokenException"))),
-            ("ValidationException", AutoscalingError::Unexpected(message("ValidationException"))),
-            ("InternalServiceException", AutoscalingError::Unexpected(message("InternalServiceException"))),
-            ("ClusterNotFoundException", AutoscalingError::Unexpected(message("ClusterNotFoundException"))),
-        ] {
-            assert_eq!(AutoscalingError::of_code(code, "because of x"), expected);
-        }
-    }
 }

@@ -1,7 +1,6 @@
 //! Tasks as `DescribeTasks` describes them.
 
 use crate::ecs::arn::TaskId;
-use jiff::Timestamp;
 
 /// Why a task stops.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,8 +26,6 @@ pub struct TaskDescription {
     pub last_status: String,
     /// `RUNNING` or `STOPPED`.
     pub desired_status: String,
-    /// When it reached `RUNNING`.
-    pub started_at: Option<Timestamp>,
     /// Why it stops; empty while it does not.
     pub stop: StopCause,
 }

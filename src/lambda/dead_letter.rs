@@ -140,18 +140,6 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_letter_says_why_where_when_and_by_whom_it_was_sent_first() {
-        let expected = [
-            (REASON_ATTRIBUTE, "because"),
-            (MESSAGE_ID_ATTRIBUTE, "id-1"),
-            (SOURCE_ATTRIBUTE, "arn:aws:sqs:eu-west-1:111122223333:jobs"),
-            (SENT_AT_ATTRIBUTE, "2026-01-05T09:30:00.5Z"),
-            (SENDER_ATTRIBUTE, SENDER),
-        ];
-        assert_eq!(dead_lettered("x").attributes, expected.map(|(name, value)| (name, value.to_owned())));
-    }
-
-    #[test]
     fn a_body_of_the_full_size_is_cut_by_what_the_attributes_need_and_says_so() {
         let message = dead_lettered(&"ä".repeat(MESSAGE_BYTES_MAX / 2));
         assert!(message.bytes() <= MESSAGE_BYTES_MAX);
@@ -173,18 +161,5 @@ mod tests {
         let message = DeadLetter::new(&message("x", "id", ""), &received(""), "a\u{0}b\u{ffff}c");
         assert_eq!(message.attributes[0], (REASON_ATTRIBUTE, "a\u{fffd}b\u{fffd}c".to_owned()));
         assert_eq!(message.attributes.len(), 3, "an attribute without a value is left out");
-    }
-
-    #[test]
-    fn sends_hold_to_sqs_limits_and_lose_nothing() {
-        let large = dead_lettered(&"x".repeat(600_000));
-        let mut messages = vec![large.clone(), large];
-        messages.extend((0..25).map(|_| dead_lettered("small")));
-        let sends = DeadLetter::sends(&messages);
-        assert_eq!(sends.iter().map(|send| send.len()).collect::<Vec<_>>(), [1, 10, 10, 6]);
-        assert_eq!(sends.concat(), messages);
-        for send in sends {
-            assert!(send.iter().map(DeadLetter::bytes).sum::<usize>() <= MESSAGE_BYTES_MAX);
-        }
     }
 }

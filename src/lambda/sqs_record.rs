@@ -87,7 +87,6 @@ fn not_an_object(body: &str, why: &str) -> JobMessageError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lambda::job_message::JobMessageType;
     use serde_json::{Value, json};
 
     const ID: &str = "6b777c1809a94925ab48098fa09824de";
@@ -122,19 +121,6 @@ mod tests {
             QueueMessage::Malformed(error) => error.to_string(),
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn a_job_message_is_read_with_its_defaults() {
-        let job = job(&message().to_string());
-        assert_eq!((job.message_type, job.job.attempt), (JobMessageType::Started, 1));
-        assert_eq!(job.task.to_string(), arn());
-        assert_eq!(job.max_duration_minutes, None);
-    }
-
-    #[test]
-    fn unknown_fields_are_tolerated() {
-        assert_eq!(job(&with("somethingNew", json!({"a": [1, 2]}))), job(&message().to_string()));
     }
 
     #[test]
@@ -195,15 +181,6 @@ mod tests {
             "{}",
             reason(&required.to_string())
         );
-    }
-
-    #[test]
-    fn an_event_in_a_body_is_distinguished_from_a_job_message() {
-        let event = json!({"version": "0", "source": "aws.ecs", "detail-type": "From The Future", "detail": {}});
-        assert!(matches!(parse(&event.to_string(), &clusters()), QueueMessage::Ecs(EcsEvent::Ignored(_))));
-        let stopped = json!({"version": "0", "source": "aws.ecs", "detail-type": "ECS Task State Change",
-            "detail": {"taskArn": arn(), "lastStatus": "STOPPED"}});
-        assert!(matches!(parse(&stopped.to_string(), &clusters()), QueueMessage::Ecs(EcsEvent::TaskStopEvent(_))));
     }
 
     #[test]

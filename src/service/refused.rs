@@ -3,7 +3,8 @@
 
 use crate::budget::Budget;
 use crate::ecs::TASKS_PER_READ_MAX;
-use crate::ecs::arn::{Task, TaskId};
+use crate::ecs::arn::{ClusterArn, Task, TaskId};
+use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
 use crate::service::alert::{AlertKind, Transition};
 use crate::service::diagnosis::Diagnosis;
@@ -26,10 +27,11 @@ use crate::text::shown_time;
 use futures_util::StreamExt;
 use futures_util::stream;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tracing::warn;
 
 /// Tasks by the service that they belong to.
-type ByService = BTreeMap<ServiceArn, Vec<Task>>;
+pub(crate) type ByService = BTreeMap<ServiceArn, Vec<Task>>;
 
 /// Whether refused tasks of a service wait for the release of a task.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,19 +123,32 @@ impl ServiceReconciler {
             }
         }
         for (cluster, ids) in strangers {
-            let mut found = ByService::new();
             for ids in ids.chunks(TASKS_PER_READ_MAX) {
-                for described in self.tasks.ecs.describe_tasks(&cluster, ids).await? {
-                    let service = described.service.and_then(|name| ServiceArn::new(cluster.clone(), &name).ok());
-                    if let Some(service) = service {
-                        found.entry(service).or_default().push(Task { cluster: cluster.clone(), id: described.id });
-                    }
+                for (service, tasks) in self.read_services(&cluster, ids, Awaited::No).await? {
+                    by_service.entry(service).or_default().extend(tasks);
                 }
             }
-            for (service, tasks) in found {
-                self.record_service(&service, &tasks, Awaited::No).await;
-                by_service.entry(service).or_default().extend(tasks);
+        }
+        Ok(by_service)
+    }
+
+    /// Asks ECS for the services of tasks, which their records remember: at most [`TASKS_PER_READ_MAX`] tasks. A task
+    /// that has no service, or that ECS no longer knows, is left out.
+    pub(crate) async fn read_services(
+        &self,
+        cluster: &Arc<ClusterArn>,
+        ids: &[TaskId],
+        awaited: Awaited,
+    ) -> Result<ByService, EcsError> {
+        let mut by_service = ByService::new();
+        for described in self.tasks.ecs.describe_tasks(cluster, ids).await? {
+            let service = described.service.and_then(|name| ServiceArn::new(cluster.clone(), &name).ok());
+            if let Some(service) = service {
+                by_service.entry(service).or_default().push(Task { cluster: cluster.clone(), id: described.id });
             }
+        }
+        for (service, tasks) in &by_service {
+            self.record_service(service, tasks, awaited).await;
         }
         Ok(by_service)
     }

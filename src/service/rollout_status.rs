@@ -78,9 +78,8 @@ pub(crate) fn rollout_status(
 /// Since when ECS's service messages say that protection blocks this rollout.
 pub(crate) fn said_since(service: &Service, started_at: Option<Timestamp>) -> Option<Timestamp> {
     let started_at = started_at?;
-    // The newest come first. Messages before the last steady state are over, and so is a rebalancing.
+    // The newest come first. Messages before the last steady state are over.
     let said = service.events.iter().map(|event| (event.created_at, ServiceMessage::read(&event.message)));
     let of_now = said.take_while(|(at, said)| *at >= started_at && *said != ServiceMessage::SteadyState);
-    let of_this = of_now.filter(|(_, said)| said.tells_of_protection() && *said != ServiceMessage::UnableToRebalance);
-    of_this.map(|(at, _)| at).min()
+    of_now.filter(|(_, said)| *said == ServiceMessage::Protection).map(|(at, _)| at).min()
 }

@@ -29,82 +29,63 @@ impl Trigger {
     }
 }
 
-/// Declares ECS's event names, each with its trigger.
-macro_rules! event_names {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal => $trigger:ident,)+) => {
-        /// `eventName` of an event about a service, of any of these detail-types.
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        pub enum EventName {
-            $($(#[$doc])* #[doc = concat!("`", $name, "`")] $variant,)+
-            /// A name that taskhold does not know, such as one that AWS adds later.
-            Other(String),
-        }
+/// `eventName` of an event about a service, of any of these detail-types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventName(String);
 
-        impl From<&str> for EventName {
-            fn from(name: &str) -> Self {
-                match name {
-                    $($name => Self::$variant,)+
-                    other => Self::Other(shown(other)),
-                }
-            }
-        }
-
-        impl EventName {
-            /// The name that ECS uses.
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$variant => $name,)+
-                    Self::Other(name) => name,
-                }
-            }
-
-            /// The trigger of an event with this name. An unknown name may mean anything, so it triggers a reconcile.
-            pub fn trigger(&self) -> Trigger {
-                match self {
-                    $(Self::$variant => Trigger::$trigger,)+
-                    Self::Other(_) => Trigger::Reconcile,
-                }
-            }
-        }
-
-        /// All known names, in the order of the documentation.
-        pub const EVENT_NAMES: &[EventName] = &[$(EventName::$variant,)+];
-    };
+impl From<&str> for EventName {
+    fn from(name: &str) -> Self {
+        Self(shown(name))
+    }
 }
 
-event_names! {
-    ServiceDeploymentInProgress = "SERVICE_DEPLOYMENT_IN_PROGRESS" => Reconcile,
-    /// Not sent when a user changes the count by hand:
-    ServiceDesiredCountUpdated = "SERVICE_DESIRED_COUNT_UPDATED" => Reconcile,
-    ServiceRebalancingStarted = "SERVICE_REBALANCING_STARTED" => Reconcile,
-    /// The only event about protection. Of type INFO, documented for rebalancing only, and never captured in a
-    /// deployment:
-    TasksetScaleInFailureByTaskProtection = "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION" => Reconcile,
-    HookAwaitingAction = "HOOK_AWAITING_ACTION" => Reconcile,
-    HookInProgress = "HOOK_IN_PROGRESS" => ReconcileIfOpen,
-    /// The pause is over, or the function of a Lambda hook has let the deployment continue:
-    HookSucceeded = "HOOK_SUCCEEDED" => Reconcile,
-    HookFailed = "HOOK_FAILED" => Reconcile,
-    HookTimedOut = "HOOK_TIMED_OUT" => Reconcile,
-    ServiceDeploymentCompleted = "SERVICE_DEPLOYMENT_COMPLETED" => ReconcileIfOpen,
-    ServiceDeploymentFailed = "SERVICE_DEPLOYMENT_FAILED" => ReconcileIfOpen,
-    ServiceSteadyState = "SERVICE_STEADY_STATE" => ReconcileIfOpen,
-    TasksetSteadyState = "TASKSET_STEADY_STATE" => ReconcileIfOpen,
-    TasksStarted = "TASKS_STARTED" => ReconcileIfOpen,
-    TasksStopped = "TASKS_STOPPED" => ReconcileIfOpen,
-    ServiceRebalancingCompleted = "SERVICE_REBALANCING_COMPLETED" => ReconcileIfOpen,
-    ServiceRebalancingStopped = "SERVICE_REBALANCING_STOPPED" => ReconcileIfOpen,
-    CapacityProviderSteadyState = "CAPACITY_PROVIDER_STEADY_STATE" => Nothing,
-    ServiceTaskStartImpaired = "SERVICE_TASK_START_IMPAIRED" => Nothing,
-    ServiceDiscoveryInstanceUnhealthy = "SERVICE_DISCOVERY_INSTANCE_UNHEALTHY" => Nothing,
-    VpcLatticeTargetUnhealthy = "VPC_LATTICE_TARGET_UNHEALTHY" => Nothing,
-    ServiceDaemonPlacementConstraintViolated = "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED" => Nothing,
-    EcsOperationThrottled = "ECS_OPERATION_THROTTLED" => Nothing,
-    ServiceDiscoveryOperationThrottled = "SERVICE_DISCOVERY_OPERATION_THROTTLED" => Nothing,
-    ServiceTaskPlacementFailure = "SERVICE_TASK_PLACEMENT_FAILURE" => Nothing,
-    ServiceTaskConfigurationFailure = "SERVICE_TASK_CONFIGURATION_FAILURE" => Nothing,
-    ServiceHealthUnknown = "SERVICE_HEALTH_UNKNOWN" => Nothing,
+impl EventName {
+    /// The name that ECS uses.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The trigger of an event with this name. An unknown name may mean anything, so it triggers a reconcile.
+    pub fn trigger(&self) -> Trigger {
+        let known = EVENT_NAMES.iter().find(|(name, _)| *name == self.0);
+        known.map_or(Trigger::Reconcile, |(_, trigger)| *trigger)
+    }
 }
+
+/// All known names with their triggers, in the order of the documentation.
+pub const EVENT_NAMES: &[(&str, Trigger)] = &[
+    ("SERVICE_DEPLOYMENT_IN_PROGRESS", Trigger::Reconcile),
+    // Not sent when a user changes the count by hand.
+    ("SERVICE_DESIRED_COUNT_UPDATED", Trigger::Reconcile),
+    ("SERVICE_REBALANCING_STARTED", Trigger::Reconcile),
+    // The only event about protection. Of type INFO, documented for rebalancing only, and never captured in a
+    // deployment.
+    ("TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION", Trigger::Reconcile),
+    ("HOOK_AWAITING_ACTION", Trigger::Reconcile),
+    ("HOOK_IN_PROGRESS", Trigger::ReconcileIfOpen),
+    // The pause is over, or the function of a Lambda hook has let the deployment continue.
+    ("HOOK_SUCCEEDED", Trigger::Reconcile),
+    ("HOOK_FAILED", Trigger::Reconcile),
+    ("HOOK_TIMED_OUT", Trigger::Reconcile),
+    ("SERVICE_DEPLOYMENT_COMPLETED", Trigger::ReconcileIfOpen),
+    ("SERVICE_DEPLOYMENT_FAILED", Trigger::ReconcileIfOpen),
+    ("SERVICE_STEADY_STATE", Trigger::ReconcileIfOpen),
+    ("TASKSET_STEADY_STATE", Trigger::ReconcileIfOpen),
+    ("TASKS_STARTED", Trigger::ReconcileIfOpen),
+    ("TASKS_STOPPED", Trigger::ReconcileIfOpen),
+    ("SERVICE_REBALANCING_COMPLETED", Trigger::ReconcileIfOpen),
+    ("SERVICE_REBALANCING_STOPPED", Trigger::ReconcileIfOpen),
+    ("CAPACITY_PROVIDER_STEADY_STATE", Trigger::Nothing),
+    ("SERVICE_TASK_START_IMPAIRED", Trigger::Nothing),
+    ("SERVICE_DISCOVERY_INSTANCE_UNHEALTHY", Trigger::Nothing),
+    ("VPC_LATTICE_TARGET_UNHEALTHY", Trigger::Nothing),
+    ("SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED", Trigger::Nothing),
+    ("ECS_OPERATION_THROTTLED", Trigger::Nothing),
+    ("SERVICE_DISCOVERY_OPERATION_THROTTLED", Trigger::Nothing),
+    ("SERVICE_TASK_PLACEMENT_FAILURE", Trigger::Nothing),
+    ("SERVICE_TASK_CONFIGURATION_FAILURE", Trigger::Nothing),
+    ("SERVICE_HEALTH_UNKNOWN", Trigger::Nothing),
+];
 
 /// An event about a service of a configured cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]

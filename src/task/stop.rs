@@ -314,7 +314,6 @@ mod tests {
             started_by: None,
             last_status: last_status.to_owned(),
             desired_status: desired_status.to_owned(),
-            started_at: None,
             stop: StopCause::default(),
         };
         let stop = TaskStopEvent { task, service: None, cause: StopCause::default() };

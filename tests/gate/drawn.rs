@@ -99,8 +99,8 @@ fn state(random: &mut Rng, began_at: Timestamp) -> GateState {
 struct Ended {
     status: &'static str,
     held: SignedDuration,
-    /// Whether the last state was read.
-    was_read: bool,
+    /// Whether the last state was read, and its condition did not hold.
+    waits: bool,
 }
 
 /// Asks as ECS does, after each delay and perhaps a little later, until the hook has an answer.
@@ -111,16 +111,18 @@ fn hold(random: &mut Rng, payload: &Value, began_at: Timestamp) -> Ended {
         let parsed = Invocation::parse(&payload.to_string(), &clusters());
         let Invocation::Hook(input) = parsed else { panic!("{payload} is read as {parsed:?}") };
         let state = state(random, began_at);
-        let was_read = !matches!(state.finding, GateFinding::Unreadable(_));
+        let waits = matches!(state.finding, GateFinding::Waits(_));
         let answer = match gate_of(&input, now) {
             Err(verdict) => verdict.answer,
             Ok(gate) => decide_gate(&gate, &input.details, &state, now).answer,
         };
         let (status, held) = (answer.status(), now.duration_since(began_at));
         let HookAnswer::InProgress { call_back_delay, hook_details } = answer else {
-            return Ended { status, held, was_read };
+            return Ended { status, held, waits };
         };
         assert!((30..=300).contains(&call_back_delay), "{payload}: {call_back_delay} s");
+        let others = payload["hookDetails"].get("another");
+        assert!(others.is_none_or(|others| hook_details["another"] == *others), "{payload}");
         payload["hookDetails"] = Value::Object(hook_details);
         now += SignedDuration::from_secs(i64::from(call_back_delay) + random.i64(0..=30));
     }
@@ -134,11 +136,11 @@ fn no_drawn_deployment_fails_unasked_or_is_held_for_longer_than_allowed() {
     for seed in 0..DEPLOYMENTS {
         let mut random = Rng::with_seed(seed);
         let payload = payload(&mut random);
-        let Ended { status, held, was_read } = hold(&mut random, &payload, began_at);
+        let Ended { status, held, waits } = hold(&mut random, &payload, began_at);
         let text = payload["hookDetails"].as_str().and_then(|text| serde_json::from_str(text).ok());
         let block = text.unwrap_or_else(|| payload["hookDetails"].clone())["taskhold"].clone();
         if status == "FAILED" {
-            assert!(block["then"] == "rollback" && was_read, "seed {seed}: {payload}");
+            assert!(block["then"] == "rollback" && waits, "seed {seed}: {payload}");
             failed += 1;
         }
         let minutes = match &block["atMostMinutes"] {

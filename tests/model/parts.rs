@@ -134,7 +134,6 @@ impl ServiceReads for ScriptedEcs {
             started_by: None,
             last_status: "RUNNING".to_owned(),
             desired_status: "RUNNING".to_owned(),
-            started_at: None,
             stop: StopCause::default(),
         };
         Ok(tasks.iter().map(running).collect())

@@ -25,14 +25,10 @@ impl Autoscaling for SimulatedAutoscaling {
 }
 
 fn scalable_target(json: &Value) -> ScalableTarget {
-    let capacity = |name| json[name].as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
-    let is_suspended = |name| json["SuspendedState"][name] == true;
+    let max = json["MaxCapacity"].as_u64().and_then(|number| u32::try_from(number).ok());
     ScalableTarget {
-        min: capacity("MinCapacity"),
-        max: capacity("MaxCapacity"),
-        is_scale_in_suspended: is_suspended("DynamicScalingInSuspended"),
-        is_scale_out_suspended: is_suspended("DynamicScalingOutSuspended"),
-        is_scheduled_scaling_suspended: is_suspended("ScheduledScalingSuspended"),
+        max: max.unwrap_or(0),
+        is_scale_in_suspended: json["SuspendedState"]["DynamicScalingInSuspended"] == true,
     }
 }
 
@@ -52,7 +48,7 @@ mod tests {
         assert_eq!(autoscaling.scalable_target(&service).await, Ok(None));
         region.lock().autoscaling.register(CLUSTER, "web", 2..=4);
         let found = autoscaling.scalable_target(&service).await.unwrap().unwrap();
-        assert_eq!((found.min, found.max, found.is_scale_in_suspended), (2, 4, false));
+        assert_eq!((found.max, found.is_scale_in_suspended), (4, false));
         region.lock().autoscaling_denied = 1;
         let denied = autoscaling.scalable_target(&service).await;
         assert!(matches!(denied, Err(AutoscalingError::AccessDenied(_))), "{denied:?}");

@@ -152,7 +152,6 @@ pub(super) fn task(json: &Value) -> Option<TaskDescription> {
         started_by: json["startedBy"].as_str().map(str::to_owned),
         last_status: text(&json["lastStatus"]),
         desired_status: text(&json["desiredStatus"]),
-        started_at: date(&json["startedAt"]),
         stop: StopCause {
             code: json["stopCode"].as_str().map(str::to_owned),
             reason: json["stoppedReason"].as_str().map(str::to_owned),

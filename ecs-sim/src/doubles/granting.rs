@@ -103,7 +103,6 @@ impl ServiceReads for GrantingEcs {
             started_by: Some("ecs-svc/1111111111111111111".to_owned()),
             last_status: "RUNNING".to_owned(),
             desired_status: "RUNNING".to_owned(),
-            started_at: Some(StillClock.now()),
             stop: StopCause::default(),
         });
         Ok(described.collect())

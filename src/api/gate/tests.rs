@@ -4,11 +4,9 @@ use super::*;
 use crate::ecs::deployment::{DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
 use crate::ecs::service_deployment::{HookAction, HookStatus, LifecycleHook, LifecycleStage, ServiceDeploymentStatus};
-use crate::service::durations::Learned;
 use crate::service::snapshot::fixture;
-use crate::service::snapshot::{Gap, JobSnapshot, TaskSnapshot};
+use crate::service::snapshot::{Gap, TaskSnapshot};
 use crate::store::error::StoreError;
-use crate::task::job::{JobKey, Labels};
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
@@ -51,89 +49,9 @@ fn a_gate_has_defaults_and_a_wait_of_at_most_a_day() {
 }
 
 #[test]
-fn a_gate_that_cannot_be_used_says_why_and_lets_the_deployment_continue() {
-    for (block, expected) in [
-        (json!([]), "no object"),
-        (json!({}), "`until` is neither"),
-        (json!({"until": "forever"}), "`until` is neither"),
-        (json!({"until": "deadline-met", "then": "fail"}), "`then` is neither"),
-        (json!({"until": "deadline-met", "atMostMinutes": -1}), "`atMostMinutes` is no"),
-        (json!({"until": "deadline-met", "atMostMinutes": 1.5}), "`atMostMinutes` is no"),
-        (json!({"until": "deadline-met", "atMostMinutes": "60"}), "`atMostMinutes` is no"),
-        (json!({"until": "deadline-met", "waitingSince": "yesterday"}), "`waitingSince` is no"),
-        (json!({"until": "deadline-met", "waitingSince": at(2).to_string()}), "`waitingSince` is no"),
-        (json!({"until": "deadline-met", "endsBy": 7}), "`endsBy` is no"),
-    ] {
-        let problem = DeploymentGate::of(&details(block), at(0)).unwrap().unwrap_err();
-        assert!(problem.contains(expected), "{problem}");
-    }
-    assert_eq!(DeploymentGate::of(&HookDetails::new(), at(0)), None);
+fn a_member_that_the_function_ignores_is_found() {
     assert_eq!(unknown_member(&details(json!({"until": "x", "atMostMinute": 5}))), Some("atMostMinute".to_owned()));
     assert_eq!(unknown_member(&details(json!({"until": "x", "waitingSince": 5}))), None);
-}
-
-#[test]
-fn a_rollback_and_a_hook_without_a_gate_continue_at_once() {
-    let service = Err("of no matter".to_owned());
-    let block = details(json!({"until": "no-live-jobs", "then": "rollback", "atMostMinutes": 0}));
-    let input = |direction, details| HookInput {
-        deployment: String::new(),
-        stage: "X".to_owned(),
-        service: service.clone(),
-        direction,
-        details,
-    };
-    for input in [
-        input(Direction::Rollback, block.clone()),
-        input(Direction::Forward, HookDetails::new()),
-        input(Direction::Forward, details(json!({"until": 7}))),
-    ] {
-        assert_eq!(gate_of(&input, at(0)).unwrap_err().answer, HookAnswer::Succeeded {}, "{input:?}");
-    }
-    assert!(gate_of(&input(Direction::Forward, block), at(0)).is_ok());
-}
-
-#[test]
-fn it_waits_and_remembers_since_when_in_what_ecs_passes_back() {
-    let block = json!({"until": "no-live-jobs", "atMostMinutes": 60});
-    let verdict = decide_gate(&gate(block.clone()), &details(block), &waits(), at(0));
-    let HookAnswer::InProgress { call_back_delay, hook_details } = verdict.answer else { panic!("{verdict:?}") };
-    assert_eq!((call_back_delay, &hook_details["other"]), (30, &json!(7)));
-    let again = DeploymentGate::of(&hook_details, at(40)).unwrap().unwrap();
-    assert_eq!(again.waiting_since, Some(at(0)));
-    let verdict = decide_gate(&again, &hook_details, &waits(), at(40));
-    let HookAnswer::InProgress { call_back_delay, hook_details: same } = verdict.answer else { panic!("{verdict:?}") };
-    assert_eq!((call_back_delay, same), (300, hook_details));
-}
-
-#[test]
-fn at_the_end_of_its_wait_it_does_what_then_says_and_for_unread_state_continues() {
-    let block = |then: &str| {
-        json!({"until": "no-live-jobs", "atMostMinutes": 60, "then": then,
-        "waitingSince": at(0).to_string()})
-    };
-    for (minute, continues, rolls_back, unread) in [
-        (58, ("IN_PROGRESS", 90), ("IN_PROGRESS", 90), ("IN_PROGRESS", 90)),
-        (59, ("IN_PROGRESS", 30), ("IN_PROGRESS", 30), ("IN_PROGRESS", 30)),
-        (60, ("SUCCEEDED", 0), ("FAILED", 0), ("SUCCEEDED", 0)),
-        (600, ("SUCCEEDED", 0), ("FAILED", 0), ("SUCCEEDED", 0)),
-    ] {
-        assert_eq!(decided(&block("continue"), &waits(), at(minute)), continues, "{minute}");
-        assert_eq!(decided(&block("rollback"), &waits(), at(minute)), rolls_back, "{minute}");
-        assert_eq!(decided(&block("rollback"), &unreadable(), at(minute)), unread, "{minute}");
-    }
-    let holds = GateState { finding: GateFinding::Holds, deadline: GateDeadline::Read(Some(at(0))) };
-    assert_eq!(decided(&block("rollback"), &holds, at(600)), ("SUCCEEDED", 0));
-}
-
-#[test]
-fn it_ends_before_the_deployment_s_deadline() {
-    let block = json!({"until": "no-live-jobs", "atMostMinutes": 60, "waitingSince": at(0).to_string()});
-    let state = GateState { deadline: GateDeadline::Read(Some(at(30))), ..waits() };
-    assert_eq!(decided(&block, &state, at(25)), ("IN_PROGRESS", 270));
-    assert_eq!(decided(&block, &state, at(30)), ("SUCCEEDED", 0));
-    let without_wait = json!({"until": "no-live-jobs", "atMostMinutes": 0, "then": "rollback"});
-    assert_eq!(decided(&without_wait, &waits(), at(0)), ("FAILED", 0));
 }
 
 #[test]
@@ -168,51 +86,12 @@ fn deploying(task: TaskSnapshot) -> ServiceSnapshot {
 
 /// An old task whose job may take until this minute, and which is protected as long if it is at all.
 fn task(until: i64, is_protected: fn(Timestamp) -> Option<Timestamp>) -> TaskSnapshot {
-    let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
-    let job = JobSnapshot {
-        key,
-        until: at(until),
-        expected_until: None,
-        learned: Learned::Nothing,
-        silent_since: None,
-        labels: Labels::new(),
-    };
-    TaskSnapshot {
-        id: format!("{:032x}", 1).parse().unwrap(),
-        deployment: Some(OLD.to_owned()),
-        is_running: true,
-        protected_until: is_protected(at(until)),
-        idle_since: None,
-        lingers_until: None,
-        refused_since: None,
-        rejected: None,
-        is_awaited: false,
-        is_left_protected: false,
-        jobs_started: 0,
-        jobs: Jobs::Known(vec![job]),
-    }
+    let jobs = Jobs::Known(vec![fixture::job("j", at(until))]);
+    TaskSnapshot { protected_until: is_protected(at(until)), jobs, ..fixture::task(1, OLD) }
 }
 
 fn found(until: GateCondition, snapshot: &ServiceSnapshot) -> GateState {
-    gate_state(
-        until,
-        snapshot,
-        &DiagnosisPolicy {
-            deadline: SignedDuration::from_hours(3),
-            linger: SignedDuration::ZERO,
-            function: Some("taskhold".into()),
-        },
-    )
-}
-
-#[test]
-fn a_deadline_is_met_if_the_forecast_ends_before_it() {
-    let met = found(GateCondition::DeadlineMet, &deploying(task(179, Some)));
-    assert_eq!(met, GateState { finding: GateFinding::Holds, deadline: GateDeadline::Read(Some(at(180))) });
-    let missed = found(GateCondition::DeadlineMet, &deploying(task(200, Some)));
-    assert!(matches!(&missed.finding, GateFinding::Waits(why) if why.contains("20 min after")), "{missed:?}");
-    let none = found(GateCondition::DeadlineMet, &deploying(task(900, |_| None)));
-    assert_eq!(none.finding, GateFinding::Holds, "only protected tasks count");
+    gate_state(until, snapshot, &fixture::policy())
 }
 
 #[test]
@@ -225,15 +104,9 @@ fn a_gate_ends_before_the_time_of_its_hook() {
         timeout_action: HookAction::Rollback,
     };
     let mut snapshot = deploying(task(179, Some));
-    snapshot.service_deployment = Some(ServiceDeployment {
-        arn: "arn:aws:ecs:eu-west-1:111122223333:service-deployment/video/web/1".parse().unwrap(),
-        status: ServiceDeploymentStatus::InProgress,
-        finished_at: None,
-        stage: Some(LifecycleStage::PreScaleUp),
-        hooks: vec![hook(None, HookStatus::Succeeded, 20), hook(None, HookStatus::InProgress, 60)],
-        rollback_started_at: None,
-        revisions: Vec::new(),
-    });
+    let hooks = vec![hook(None, HookStatus::Succeeded, 20), hook(None, HookStatus::InProgress, 60)];
+    snapshot.service_deployment =
+        Some(ServiceDeployment { hooks, ..fixture::service_deployment(LifecycleStage::PreScaleUp) });
     assert_eq!(found(GateCondition::NoLiveJobs, &snapshot).deadline, GateDeadline::Read(Some(at(60))));
     for (hooks, end) in [
         // It may be that of another function.
@@ -266,10 +139,13 @@ fn a_deployment_is_not_late_because_jobs_could_not_be_read() {
 
 #[test]
 fn a_gap_that_says_nothing_of_jobs_does_not_hold_an_idle_service() {
-    let idle = || TaskSnapshot { jobs: Jobs::Known(Vec::new()), ..task(60, |_| None) };
-    for gap in [Gap::Protection(EcsError::Throttled), Gap::LifecycleStage("NEW_STAGE".to_owned())] {
-        let snapshot = ServiceSnapshot { gaps: vec![gap], ..deploying(idle()) };
-        assert_eq!(found(GateCondition::NoLiveJobs, &snapshot).finding, GateFinding::Holds);
+    let gaps = [Gap::Protection(EcsError::Throttled), Gap::LifecycleStage("NEW_STAGE".to_owned())];
+    for gap in gaps.into_iter().map(Some).chain([None]) {
+        for jobs in [Jobs::Known(Vec::new()), Jobs::Unknown] {
+            let idle = deploying(TaskSnapshot { jobs, ..task(60, Some) });
+            let snapshot = ServiceSnapshot { gaps: gap.clone().into_iter().collect(), ..idle };
+            assert_eq!(found(GateCondition::NoLiveJobs, &snapshot).finding, GateFinding::Holds);
+        }
     }
 }
 
@@ -285,15 +161,9 @@ fn a_gap_about_the_service_deployment_holds_no_deployment_that_meets_its_deadlin
 #[test]
 fn a_rollback_is_not_held_whatever_its_payload_says() {
     let mut snapshot = deploying(task(900, Some));
-    snapshot.service_deployment = Some(ServiceDeployment {
-        arn: "arn:aws:ecs:eu-west-1:111122223333:service-deployment/video/web/1".parse().unwrap(),
-        status: ServiceDeploymentStatus::RollbackInProgress,
-        finished_at: None,
-        stage: Some(LifecycleStage::ProductionTrafficShift),
-        hooks: Vec::new(),
-        rollback_started_at: None,
-        revisions: Vec::new(),
-    });
+    let deployment = fixture::service_deployment(LifecycleStage::ProductionTrafficShift);
+    let status = ServiceDeploymentStatus::RollbackInProgress;
+    snapshot.service_deployment = Some(ServiceDeployment { status, ..deployment });
     assert_eq!(found(GateCondition::DeadlineMet, &snapshot).finding, GateFinding::Holds);
     let deployment = snapshot.service_deployment.as_mut().unwrap();
     (deployment.status, deployment.rollback_started_at) = (ServiceDeploymentStatus::InProgress, Some(at(1)));
@@ -314,18 +184,6 @@ fn before_ecs_shows_the_deployment_every_task_counts_as_old_and_the_deadline_as_
     assert!(matches!(&missed.finding, GateFinding::Waits(why) if why.contains("10 min after")), "{missed:?}");
     assert_eq!(missed.deadline, GateDeadline::Read(None));
     assert_eq!(found(GateCondition::DeadlineMet, &snapshot(180)).finding, GateFinding::Holds);
-}
-
-#[test]
-fn live_jobs_count_with_and_without_protection() {
-    for is_protected in [Some as fn(Timestamp) -> _, |_| None] {
-        let busy = found(GateCondition::NoLiveJobs, &deploying(task(60, is_protected)));
-        assert!(matches!(&busy.finding, GateFinding::Waits(why) if why.starts_with("1 of its tasks")), "{busy:?}");
-    }
-    for jobs in [Jobs::Known(Vec::new()), Jobs::Unknown] {
-        let idle = deploying(TaskSnapshot { jobs, ..task(60, Some) });
-        assert_eq!(found(GateCondition::NoLiveJobs, &idle).finding, GateFinding::Holds);
-    }
 }
 
 #[test]

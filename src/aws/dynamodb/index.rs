@@ -65,31 +65,6 @@ mod tests {
     use crate::task::record::TaskRecord;
 
     #[test]
-    fn a_token_is_read_as_it_was_printed_and_any_other_text_is_an_error() {
-        let key = "arn:aws:ecs:eu-west-1:111122223333:task/video/6b777c1809a94925ab48098fa09824de";
-        for place in [Place::default(), Place { shard: 3, after: Some(key.to_owned()) }] {
-            assert_eq!(Place::of_token(Some(&place.to_string())), Ok(place));
-        }
-        assert_eq!(Place::of_token(None), Ok(Place::default()));
-        for token in ["", "3", key, ":", "-1:"] {
-            assert!(Place::of_token(Some(token)).is_err(), "{token}");
-        }
-    }
-
-    #[test]
-    fn after_the_last_page_of_a_shard_comes_the_next_shard_and_after_the_last_shard_nothing() {
-        let mut place = Some(Place::default());
-        let mut shards = Vec::new();
-        while let Some(at) = place {
-            shards.push(at.shard);
-            place = at.next::<TaskRecord>(None);
-        }
-        assert_eq!(shards, (0..TaskRecord::SHARDS).collect::<Vec<_>>());
-        let within = Place::default().next::<TaskRecord>(Some("key".to_owned()));
-        assert_eq!(within, Some(Place { shard: 0, after: Some("key".to_owned()) }));
-    }
-
-    #[test]
     fn keys_are_spread_over_the_shards_and_each_stays_in_its_own() {
         let of = |number: u32| {
             shard_of::<TaskRecord>(&format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{number:032x}"))

@@ -191,7 +191,6 @@ pub(crate) fn task(described: &types::Task) -> Option<TaskDescription> {
         started_by: described.started_by().map(str::to_owned),
         last_status: described.last_status().unwrap_or_default().to_owned(),
         desired_status: described.desired_status().unwrap_or_default().to_owned(),
-        started_at: described.started_at().and_then(timestamp),
         stop: StopCause {
             code: described.stop_code().map(|code| code.as_str().to_owned()),
             reason: described.stopped_reason().map(str::to_owned),

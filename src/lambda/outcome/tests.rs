@@ -124,13 +124,3 @@ fn a_task_that_ecs_does_not_know_may_be_on_its_way_for_the_grace_and_no_longer()
         "{dead_lettered:?}"
     );
 }
-
-#[test]
-fn a_message_is_dead_lettered_when_it_has_come_as_often_as_it_may() {
-    let config = config();
-    let ends = |receives| retry_or_dead_letter(RetryReason::OutOfTime, &received(receives), &config);
-    assert_eq!(ends(config.receives_max - 1), again());
-    assert!(
-        matches!(ends(config.receives_max), MessageOutcome::DeadLetter(why) if why.ends_with("because not enough time left in this invocation"))
-    );
-}

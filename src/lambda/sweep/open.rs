@@ -2,16 +2,19 @@
 //! running task.
 
 use crate::ecs::TASKS_PER_READ_MAX;
-use crate::ecs::arn::{ClusterArn, Task, TaskId};
+use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
 use crate::lambda::function::Function;
 use crate::lambda::sweep::open_records::{OpenServices, OpenTasks};
 use crate::lambda::sweep::pace::Reads;
 use crate::lambda::sweep::part::Part;
+use crate::service::record::ServiceRecord;
 use crate::service::refused::Awaited;
+use crate::store::error::StoreError;
+use crate::store::{Record, StorePages, Versioned};
 use crate::task::outcome::RetryReason;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tracing::warn;
 
@@ -25,16 +28,10 @@ impl Function {
         cluster: &Arc<ClusterArn>,
     ) -> Result<BTreeSet<ServiceArn>, RetryReason> {
         let mut open = BTreeSet::new();
-        let mut token = None;
-        for _ in 0..STORE_PAGES_MAX {
-            let page = self.services.store.page(token.as_deref()).await?;
-            let of_cluster = page.items.into_iter().filter(|(service, _)| service.cluster == *cluster);
-            open.extend(of_cluster.filter(|(_, versioned)| versioned.record.is_open()).map(|(service, _)| service));
-            token = page.next_token;
-            if token.is_none() {
-                break;
-            }
-        }
+        let is_of_it = |service: &ServiceArn, record: &ServiceRecord| service.cluster == *cluster && record.is_open();
+        let add =
+            |service, versioned: Versioned<_>| open.extend(is_of_it(&service, &versioned.record).then_some(service));
+        for_each_open(&*self.services.store, add).await?;
         Ok(open)
     }
 
@@ -54,8 +51,8 @@ impl Function {
             strangers.iter().filter(|task| task.cluster == *cluster).map(|task| task.id.clone()).collect();
         for ids in strangers.chunks(TASKS_PER_READ_MAX) {
             part.pace.keep(Reads::TASKS, part.end, self.clock()).await?;
-            match self.services_of_tasks(cluster, ids).await {
-                Ok(services) => open.extend(services),
+            match self.services.read_services(cluster, ids, Awaited::AsRecorded).await {
+                Ok(services) => open.extend(services.into_keys()),
                 Err(EcsError::Throttled) => return Err(EcsError::Throttled.into()),
                 Err(failure) => {
                     let cluster = cluster.name.as_str();
@@ -69,36 +66,24 @@ impl Function {
 
     async fn open_tasks(&self) -> Result<OpenTasks, RetryReason> {
         let mut open = OpenTasks { is_complete: true, ..OpenTasks::default() };
-        let mut token = None;
-        for _ in 0..STORE_PAGES_MAX {
-            let page = self.services.tasks.store.page(token.as_deref()).await?;
-            page.items.iter().for_each(|(task, versioned)| open.add(task, versioned));
-            token = page.next_token;
-            if token.is_none() {
-                break;
-            }
-        }
+        for_each_open(&*self.services.tasks.store, |task, versioned| open.add(&task, &versioned)).await?;
         Ok(open)
     }
+}
 
-    /// Asks ECS for the services of tasks, which their records remember. A task that has no service, or that ECS no
-    /// longer knows, concerns none.
-    async fn services_of_tasks(
-        &self,
-        cluster: &Arc<ClusterArn>,
-        ids: &[TaskId],
-    ) -> Result<BTreeSet<ServiceArn>, EcsError> {
-        let mut tasks: BTreeMap<ServiceArn, Vec<Task>> = BTreeMap::new();
-        for described in self.services.tasks.ecs.describe_tasks(cluster, ids).await? {
-            let service = described.service.and_then(|name| ServiceArn::new(cluster.clone(), &name).ok());
-            if let Some(service) = service {
-                let task = Task { cluster: cluster.clone(), id: described.id };
-                tasks.entry(service).or_default().push(task);
-            }
+/// Passes every open record to `each`.
+async fn for_each_open<R: Record>(
+    store: &dyn StorePages<R>,
+    mut each: impl FnMut(R::Key, Versioned<R>),
+) -> Result<(), StoreError> {
+    let mut token = None;
+    for _ in 0..STORE_PAGES_MAX {
+        let page = store.page(token.as_deref()).await?;
+        page.items.into_iter().for_each(|(key, versioned)| each(key, versioned));
+        token = page.next_token;
+        if token.is_none() {
+            break;
         }
-        for (service, tasks) in &tasks {
-            self.services.record_service(service, tasks, Awaited::AsRecorded).await;
-        }
-        Ok(tasks.into_keys().collect())
     }
+    Ok(())
 }

@@ -8,12 +8,10 @@ use crate::service::durations::{Learned, LearnedEnd};
 use crate::service::forecast::{self, DeadlineSource, ForecastBasis};
 use crate::service::preflight::{PreflightVerdict, preflight};
 use crate::service::rollout as replaced;
-use crate::service::snapshot::fixture;
+use crate::service::snapshot::fixture::{self, policy, task};
 use crate::service::snapshot::{Gap, JobSnapshot, Jobs};
 use crate::service::suggested_action::command::shell_quoted;
-use crate::task::job::JobKey;
 use jiff::SignedDuration;
-use std::collections::BTreeMap;
 
 mod service_deployments;
 
@@ -22,14 +20,6 @@ const NEW: &str = "ecs-svc/2";
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
-}
-
-fn policy() -> DiagnosisPolicy {
-    DiagnosisPolicy {
-        deadline: SignedDuration::from_hours(3),
-        linger: SignedDuration::ZERO,
-        function: Some("taskhold".into()),
-    }
 }
 
 fn id(number: usize) -> TaskId {
@@ -56,33 +46,9 @@ fn deployment(id: &str, status: DeploymentStatus, running: u32) -> Deployment {
     }
 }
 
-fn task(number: usize, deployment: &str) -> TaskSnapshot {
-    TaskSnapshot {
-        id: id(number),
-        deployment: Some(deployment.to_owned()),
-        is_running: true,
-        protected_until: None,
-        idle_since: None,
-        lingers_until: None,
-        refused_since: None,
-        rejected: None,
-        is_awaited: false,
-        is_left_protected: false,
-        jobs_started: 0,
-        jobs: Jobs::Unread,
-    }
-}
-
 fn protected(number: usize, deployment: &str, until: i64) -> TaskSnapshot {
-    let job = JobSnapshot {
-        key: JobKey { job_id: format!("j-{number}"), attempt: 1 },
-        until: at(until),
-        expected_until: None,
-        learned: Learned::Nothing,
-        silent_since: None,
-        labels: BTreeMap::new(),
-    };
-    TaskSnapshot { protected_until: Some(at(until)), jobs: Jobs::Known(vec![job]), ..task(number, deployment) }
+    let jobs = Jobs::Known(vec![fixture::job(&format!("j-{number}"), at(until))]);
+    TaskSnapshot { protected_until: Some(at(until)), jobs, ..task(number, deployment) }
 }
 
 /// A deployment that began 30 minutes before the snapshot, with all new tasks running.
@@ -629,12 +595,8 @@ fn a_higher_maximum_is_named_where_new_tasks_do_not_fit_and_nowhere_else() {
 #[test]
 fn the_job_that_is_expected_to_last_longest_comes_first() {
     let job = |id: &str, until, expected: Option<i64>| JobSnapshot {
-        key: JobKey { job_id: id.to_owned(), attempt: 1 },
-        until: at(until),
         expected_until: expected.map(at),
-        learned: Learned::Nothing,
-        silent_since: None,
-        labels: BTreeMap::new(),
+        ..fixture::job(id, at(until))
     };
     let jobs = [job("soon", 120, Some(70)), job("late", 90, None), job("next", 80, None)];
     let ids: Vec<_> = forecast::longest_first(&jobs).into_iter().map(|job| job.key.job_id.as_str()).collect();

@@ -95,7 +95,7 @@ fn likely_end(jobs: &[JobSnapshot], from: Timestamp) -> Option<LikelyEnd> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::job::{JobKey, Labels};
+    use crate::service::snapshot::fixture;
 
     fn minute(minute: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + 60 * minute).unwrap()
@@ -112,12 +112,9 @@ mod tests {
     #[test]
     fn a_job_that_has_passed_its_estimates_counts_until_its_declared_end() {
         let job = |expected: Option<i64>, overran: Option<i64>| JobSnapshot {
-            key: JobKey { job_id: "j".to_owned(), attempt: 1 },
-            until: minute(12),
             expected_until: expected.map(minute),
             learned: overran.map(minute).map_or(Learned::Nothing, Learned::Overran),
-            silent_since: None,
-            labels: Labels::default(),
+            ..fixture::job("j", minute(12))
         };
         for (expected, overran, end, basis) in [
             (None, None, 12, Basis::Maximum),

@@ -428,18 +428,10 @@ fn resolved_incidents_are_forgotten_after_a_day() {
 fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
     let mut incidents = Incidents::new();
     let idle = TaskSnapshot {
-        id: "6b777c1809a94925ab48098fa09824de".parse().unwrap(),
-        deployment: None,
-        is_running: true,
         protected_until: Some(at(60)),
         idle_since: Some(at(0)),
-        lingers_until: None,
-        refused_since: None,
-        rejected: None,
-        is_awaited: false,
-        is_left_protected: false,
-        jobs_started: 0,
         jobs: Jobs::Known(Vec::new()),
+        ..fixture::task(1, "ecs-svc/1")
     };
     let mut claimed_at = |minute: i64| {
         let seen = ServiceSnapshot { tasks: vec![idle.clone()], ..snapshot(minute) };

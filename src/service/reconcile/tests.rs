@@ -7,8 +7,6 @@ mod pauses;
 use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
-use crate::service::durations::Learned;
-use crate::service::forecast::DiagnosisPolicy;
 use crate::service::incident::scope::IncidentScope;
 use crate::service::incident::{AlertPolicy, Incident, IncidentState};
 use crate::service::record::Watch;
@@ -29,11 +27,7 @@ fn at(second: i64) -> Timestamp {
 
 fn policy() -> ServicePolicy {
     ServicePolicy {
-        diagnosis: DiagnosisPolicy {
-            deadline: SignedDuration::from_hours(3),
-            linger: SignedDuration::ZERO,
-            function: Some("taskhold".into()),
-        },
+        diagnosis: fixture::policy(),
         alerts: AlertPolicy {
             blocked_after: SignedDuration::from_mins(5),
             scale_in_blocked_after: SignedDuration::from_mins(60),
@@ -54,20 +48,7 @@ fn deployment(id: &str, status: DeploymentStatus, rollout_state: RolloutState) -
 }
 
 fn task(number: usize, deployment: &str, protected_until: Option<Timestamp>) -> TaskSnapshot {
-    TaskSnapshot {
-        id: format!("{number:032x}").parse().unwrap(),
-        deployment: Some(deployment.to_owned()),
-        is_running: true,
-        protected_until,
-        idle_since: None,
-        lingers_until: None,
-        refused_since: None,
-        rejected: None,
-        is_awaited: false,
-        is_left_protected: false,
-        jobs_started: 0,
-        jobs: Jobs::Unknown,
-    }
+    TaskSnapshot { protected_until, jobs: Jobs::Unknown, ..fixture::task(number, deployment) }
 }
 
 /// Two tasks of one finished deployment.
@@ -284,14 +265,7 @@ fn without_a_queue_nothing_is_watched() {
 
 /// A task with a live job that ECS has refused to protect.
 fn refused_task(number: usize) -> TaskSnapshot {
-    let job = crate::service::snapshot::JobSnapshot {
-        key: crate::task::job::JobKey { job_id: format!("j-{number}"), attempt: 1 },
-        until: at(7200),
-        expected_until: None,
-        learned: Learned::Nothing,
-        silent_since: None,
-        labels: std::collections::BTreeMap::new(),
-    };
+    let job = fixture::job(&format!("j-{number}"), at(7200));
     TaskSnapshot { refused_since: Some(at(0)), jobs: Jobs::Known(vec![job]), ..task(number, NEW, None) }
 }
 

@@ -4,13 +4,10 @@ use super::*;
 use crate::ecs::deployment::{DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
 use crate::service::diagnosis::{Assessment, Remembered, diagnose};
-use crate::service::durations::Learned;
-use crate::service::forecast::DiagnosisPolicy;
 use crate::service::remediation::decide::decide_remediation;
 use crate::service::snapshot::fixture;
 use crate::service::snapshot::managed::{MANAGED_TAG, Managed};
-use crate::service::snapshot::{Gap, JobSnapshot, Jobs, ServiceSnapshot, TaskSnapshot};
-use crate::task::job::JobKey;
+use crate::service::snapshot::{Gap, Jobs, ServiceSnapshot, TaskSnapshot};
 
 const OLD: &str = "ecs-svc/1";
 const NEW: &str = "ecs-svc/2";
@@ -32,33 +29,8 @@ fn id(number: usize) -> TaskId {
     format!("{number:032x}").parse().unwrap()
 }
 
-fn job() -> JobSnapshot {
-    let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
-    JobSnapshot {
-        key,
-        until: at(600),
-        expected_until: None,
-        learned: Learned::Nothing,
-        silent_since: None,
-        labels: BTreeMap::new(),
-    }
-}
-
 fn task(number: usize, deployment: &str, jobs: Jobs) -> TaskSnapshot {
-    TaskSnapshot {
-        id: id(number),
-        deployment: Some(deployment.to_owned()),
-        is_running: true,
-        protected_until: Some(at(600)),
-        idle_since: None,
-        lingers_until: None,
-        refused_since: None,
-        rejected: None,
-        is_awaited: false,
-        is_left_protected: false,
-        jobs_started: 0,
-        jobs,
-    }
+    TaskSnapshot { protected_until: Some(at(600)), jobs, ..fixture::task(number, deployment) }
 }
 
 fn idle(number: usize, since: i64) -> TaskSnapshot {
@@ -66,12 +38,12 @@ fn idle(number: usize, since: i64) -> TaskSnapshot {
 }
 
 fn busy(number: usize) -> TaskSnapshot {
-    task(number, OLD, Jobs::Known(vec![job()]))
+    task(number, OLD, Jobs::Known(vec![fixture::job("j", at(600))]))
 }
 
 /// A task of the new deployment that ECS refused to protect.
 fn refused(number: usize) -> TaskSnapshot {
-    let wants = task(number, NEW, Jobs::Known(vec![job()]));
+    let wants = task(number, NEW, Jobs::Known(vec![fixture::job("j", at(600))]));
     TaskSnapshot { protected_until: None, refused_since: Some(at(0)), ..wants }
 }
 
@@ -116,15 +88,7 @@ fn decide_with(
     snapshot: &ServiceSnapshot,
     policy: &RemediationPolicy,
 ) -> Option<Remediation> {
-    let diagnosis = diagnose(
-        snapshot,
-        Remembered::default(),
-        &DiagnosisPolicy {
-            deadline: SignedDuration::from_hours(3),
-            linger: SignedDuration::ZERO,
-            function: Some("taskhold".into()),
-        },
-    );
+    let diagnosis = diagnose(snapshot, Remembered::default(), &fixture::policy());
     IDLE_SEEN.with_borrow_mut(|seen| {
         let since = |task: &TaskId| seen.get(task).copied().unwrap_or(snapshot.at);
         *seen = crate::service::incident::problem::idle_tasks(snapshot)
@@ -164,7 +128,7 @@ fn a_task_that_was_busy_in_between_is_idle_anew() {
 
 #[test]
 fn what_the_store_does_not_know_to_be_idle_is_never_released() {
-    for jobs in [Jobs::Unknown, Jobs::Unread, Jobs::Known(vec![job()])] {
+    for jobs in [Jobs::Unknown, Jobs::Unread, Jobs::Known(vec![fixture::job("j", at(600))])] {
         let mut state = RemediationState::default();
         for minute in [10, 20, 600] {
             let seen = blocked(minute, vec![task(1, OLD, jobs.clone())]);
@@ -421,7 +385,7 @@ fn a_raise_is_not_put_back_while_more_tasks_are_protected_than_were_wanted() {
     decide(&mut state, &wants_more(10, 2, "9"), RAISE);
     make(&mut state, 3);
     let mut seen = steady(60, 3);
-    seen.tasks = (1..=3).map(|number| task(number, NEW, Jobs::Known(vec![job()]))).collect();
+    seen.tasks = (1..=3).map(|number| task(number, NEW, Jobs::Known(vec![fixture::job("j", at(600))]))).collect();
     assert_eq!(decide(&mut state, &seen, RAISE), None);
     seen.tasks.truncate(2);
     assert_eq!(decide(&mut state, &seen, RAISE), put_back(3, 2));

@@ -2,9 +2,22 @@
 
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use crate::ecs::service::{Service, ServiceArn, ServiceStatus};
-use crate::service::snapshot::ServiceSnapshot;
-use jiff::Timestamp;
+use crate::ecs::service_deployment::{LifecycleStage, ServiceDeployment, ServiceDeploymentStatus};
+use crate::service::durations::Learned;
+use crate::service::forecast::DiagnosisPolicy;
+use crate::service::snapshot::{JobSnapshot, Jobs, ServiceSnapshot, TaskSnapshot};
+use crate::task::job::{JobKey, Labels};
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
+
+/// A deadline of three hours, no linger, and the function `taskhold`.
+pub(crate) fn policy() -> DiagnosisPolicy {
+    DiagnosisPolicy {
+        deadline: SignedDuration::from_hours(3),
+        linger: SignedDuration::ZERO,
+        function: Some("taskhold".into()),
+    }
+}
 
 /// Service `web` of cluster `video` with two desired and running tasks, 100 to 200 percent, and nothing else.
 pub(crate) fn service(at: Timestamp) -> ServiceSnapshot {
@@ -25,5 +38,49 @@ pub(crate) fn deployment(id: &str, status: DeploymentStatus, rollout_state: Roll
         pending_count: 0,
         created_at: at,
         updated_at: at,
+    }
+}
+
+/// A service deployment in progress, at this stage, without hooks.
+pub(crate) fn service_deployment(stage: LifecycleStage) -> ServiceDeployment {
+    let arn = "arn:aws:ecs:eu-west-1:111122223333:service-deployment/video/web/a1";
+    ServiceDeployment {
+        arn: arn.parse().expect("a service deployment's ARN"),
+        status: ServiceDeploymentStatus::InProgress,
+        finished_at: None,
+        stage: Some(stage),
+        hooks: Vec::new(),
+        rollback_started_at: None,
+        revisions: Vec::new(),
+    }
+}
+
+/// A running task without protection, whose jobs were not read.
+pub(crate) fn task(number: usize, deployment: &str) -> TaskSnapshot {
+    TaskSnapshot {
+        id: format!("{number:032x}").parse().expect("a task's id"),
+        deployment: Some(deployment.to_owned()),
+        is_running: true,
+        protected_until: None,
+        idle_since: None,
+        lingers_until: None,
+        refused_since: None,
+        rejected: None,
+        is_awaited: false,
+        is_left_protected: false,
+        jobs_started: 0,
+        jobs: Jobs::Unread,
+    }
+}
+
+/// A job that declared to end at `until`, and of which nothing else is known.
+pub(crate) fn job(id: &str, until: Timestamp) -> JobSnapshot {
+    JobSnapshot {
+        key: JobKey { job_id: id.to_owned(), attempt: 1 },
+        until,
+        expected_until: None,
+        learned: Learned::Nothing,
+        silent_since: None,
+        labels: Labels::new(),
     }
 }

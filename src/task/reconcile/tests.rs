@@ -128,7 +128,6 @@ impl ServiceReads for AnsweringEcs<'_> {
             started_by: None,
             last_status: "RUNNING".to_owned(),
             desired_status: "RUNNING".to_owned(),
-            started_at: None,
             stop: StopCause::default(),
         };
         Ok(tasks.iter().filter(|id| **id != task(9).id).map(running).collect())

@@ -6,19 +6,6 @@ use crate::ecs::service_deployment::{
     HookAction, HookStatus, LifecycleHook, LifecycleStage, ServiceDeployment, ServiceDeploymentStatus,
 };
 
-/// In the deployment of `deploying`, at this stage.
-fn service_deployment(stage: LifecycleStage) -> ServiceDeployment {
-    ServiceDeployment {
-        arn: "arn:aws:ecs:eu-west-1:111122223333:service-deployment/video/web/a1".parse().unwrap(),
-        status: ServiceDeploymentStatus::InProgress,
-        finished_at: None,
-        stage: Some(stage),
-        hooks: Vec::new(),
-        rollback_started_at: None,
-        revisions: Vec::new(),
-    }
-}
-
 fn hook(id: &str, status: HookStatus, minute: i64) -> LifecycleHook {
     let (id, timeout_action) = (id.to_owned(), HookAction::Rollback);
     LifecycleHook { id, target: None, status, expires_at: Some(at(minute)), timeout_action }
@@ -28,7 +15,7 @@ fn hook(id: &str, status: HookStatus, minute: i64) -> LifecycleHook {
 fn at_stage(strategy: DeploymentStrategy, stage: LifecycleStage, hooks: Vec<LifecycleHook>) -> ServiceSnapshot {
     let mut snapshot = deploying(vec![protected(1, OLD, 90)]);
     snapshot.service.strategy = strategy;
-    snapshot.service_deployment = Some(ServiceDeployment { hooks, ..service_deployment(stage) });
+    snapshot.service_deployment = Some(ServiceDeployment { hooks, ..fixture::service_deployment(stage) });
     snapshot
 }
 

@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::ecs::deployment::DeploymentStrategy;
-use crate::ecs::service_deployment::{
-    HookAction, HookStatus, LifecycleHook, LifecycleStage, ServiceDeployment, ServiceDeploymentStatus,
-};
+use crate::ecs::service_deployment::{HookAction, HookStatus, LifecycleHook, LifecycleStage, ServiceDeployment};
 
 /// The blocked deployment, paused by a hook that times out at 3600.
 fn paused(second: i64) -> ServiceSnapshot {
@@ -20,15 +18,8 @@ fn held(second: i64, status: HookStatus) -> ServiceSnapshot {
         expires_at: Some(at(3600)),
         timeout_action: HookAction::Continue,
     };
-    let deployment = ServiceDeployment {
-        arn: "arn:aws:ecs:eu-west-1:111122223333:service-deployment/video/web/a1".parse().unwrap(),
-        status: ServiceDeploymentStatus::InProgress,
-        finished_at: None,
-        stage: Some(LifecycleStage::PostScaleUp),
-        hooks: vec![hook],
-        rollback_started_at: None,
-        revisions: Vec::new(),
-    };
+    let deployment = fixture::service_deployment(LifecycleStage::PostScaleUp);
+    let deployment = ServiceDeployment { hooks: vec![hook], ..deployment };
     ServiceSnapshot { service_deployment: Some(deployment), ..blocked(second) }
 }
 
