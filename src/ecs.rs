@@ -133,7 +133,7 @@ impl ProtectionAnswer {
     /// Reference), so this proves nothing.
     pub fn protected_until(&self, task: &TaskId) -> Result<Option<Timestamp>, EcsError> {
         let incomplete =
-            |what: &str| EcsError::Server(format!("GetTaskProtection answered for task `{task}` only `{what}`"));
+            |what: &str| EcsError::Incomplete(format!("GetTaskProtection answered for task `{task}` only `{what}`"));
         if let Some(protected) = self.protected_tasks.iter().find(|protected| protected.task_id == *task) {
             return match (protected.protection_enabled, protected.expiration_date) {
                 (false, _) => Ok(None),

@@ -83,7 +83,7 @@ impl ServiceReads for AwsEcs {
         };
         match tasks.iter().find(|id| !described.iter().any(|task| task.id == **id) && !is_gone(id)) {
             None => Ok(described),
-            Some(missing) => Err(EcsError::Server(format!("DescribeTasks did not answer for task `{missing}`"))),
+            Some(missing) => Err(EcsError::Incomplete(format!("DescribeTasks did not answer for task `{missing}`"))),
         }
     }
 

@@ -33,7 +33,7 @@ pub(crate) fn described(service: &ServiceArn, answer: &DescribeServicesOutput) -
     }
     match answer.failures().iter().find(|failure| is_it(failure.arn())).and_then(types::Failure::reason) {
         Some("MISSING") => Ok(None),
-        reason => Err(EcsError::Server(format!(
+        reason => Err(EcsError::Incomplete(format!(
             "DescribeServices answered for service `{}` only `{}`",
             service.name,
             reason.unwrap_or("nothing")
