@@ -5,6 +5,7 @@
 //! report it are stored together and in order. A crash between sending and acknowledging sends the item
 //! twice; no crash loses it.
 
+use crate::sqs::SqsError;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -13,10 +14,16 @@ use serde::{Deserialize, Serialize};
 /// instance has most likely crashed, and another one sends the item.
 pub const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 
-/// A receiver did not take an item; the text names the receiver and the reason.
+/// A receiver did not take an item.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct DeliveryError(pub String);
+pub enum DeliveryError {
+    /// The alert topic or the alert queue did not take it; the text names each that did not, with the reason.
+    #[error("{0}")]
+    Alerts(String),
+    /// The queue of interrupted jobs does not have all messages.
+    #[error("the queue of interrupted jobs: {0}")]
+    InterruptedJobs(SqsError),
+}
 
 /// Delivers items of one kind.
 #[async_trait]

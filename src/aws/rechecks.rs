@@ -1,8 +1,8 @@
 //! The adapter to the recheck queue.
 
 use crate::aws::lazy::Lazy;
-use crate::outbox::DeliveryError;
 use crate::service::recheck::{DELAY_SECONDS_MAX, Recheck, RecheckQueue};
+use crate::sqs::SqsError;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
@@ -24,13 +24,13 @@ impl AwsRecheckQueue {
 
 #[async_trait]
 impl RecheckQueue for AwsRecheckQueue {
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), SqsError> {
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX).min(DELAY_SECONDS_MAX);
         let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(recheck.body());
         call.delay_seconds(seconds)
             .send()
             .await
             .map(drop)
-            .map_err(|error| DeliveryError(crate::aws::on_one_line(&error)))
+            .map_err(|error| SqsError::Failed(crate::aws::on_one_line(&error)))
     }
 }

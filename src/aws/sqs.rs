@@ -3,8 +3,7 @@
 use crate::aws::lazy::Lazy;
 use crate::lambda::dead_letter::{DeadLetter, DeadLetterQueue, ReceivedDeadLetter};
 use crate::notify::sink::InterruptedJobQueue;
-use crate::outbox::DeliveryError;
-use crate::sqs::sends;
+use crate::sqs::{SqsError, sends};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
@@ -42,22 +41,22 @@ impl AwsQueue {
     }
 
     /// Sends `count` entries; the id of each is its index. Returns for each whether SQS accepted it.
-    async fn send_batch(&self, count: usize, entries: Entries) -> Vec<Result<(), DeliveryError>> {
+    async fn send_batch(&self, count: usize, entries: Entries) -> Vec<Result<(), SqsError>> {
         let sent = match entries {
             Ok(entries) => {
                 let call = self.client.client().send_message_batch().queue_url(&self.queue_url);
                 call.set_entries(Some(entries))
                     .send()
                     .await
-                    .map_err(|error| DeliveryError(crate::aws::on_one_line(&error)))
+                    .map_err(|error| SqsError::Failed(crate::aws::on_one_line(&error)))
             }
-            Err(error) => Err(DeliveryError(error.to_string())),
+            Err(error) => Err(SqsError::Failed(error.to_string())),
         };
         let answer = match sent {
             Ok(answer) => answer,
             Err(error) => return vec![Err(error); count],
         };
-        let mut kept = vec![Err(DeliveryError("SQS did not answer for it".to_owned())); count];
+        let mut kept = vec![Err(SqsError::Unanswered); count];
         let place = |id: &str| id.parse::<usize>().ok().filter(|at| *at < count);
         for at in answer.successful().iter().filter_map(|sent| place(sent.id())) {
             kept[at] = Ok(());
@@ -65,7 +64,7 @@ impl AwsQueue {
         for failed in answer.failed() {
             if let Some(at) = place(failed.id()) {
                 kept[at] =
-                    Err(DeliveryError(format!("{}: {}", failed.code(), failed.message().unwrap_or("no message"))));
+                    Err(SqsError::Failed(format!("{}: {}", failed.code(), failed.message().unwrap_or("no message"))));
             }
         }
         kept
@@ -73,7 +72,7 @@ impl AwsQueue {
 }
 
 impl AwsQueue {
-    async fn receive(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+    async fn receive(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, SqsError> {
         let call = self.client.client().receive_message().queue_url(&self.queue_url);
         let call = call
             .max_number_of_messages(i32::try_from(max).unwrap_or(i32::MAX))
@@ -81,26 +80,26 @@ impl AwsQueue {
             .wait_time_seconds(WAIT_SECONDS)
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .message_attribute_names("All");
-        let received = call.send().await.map_err(|error| DeliveryError(crate::aws::on_one_line(&error)))?;
+        let received = call.send().await.map_err(|error| SqsError::Failed(crate::aws::on_one_line(&error)))?;
         Ok(received.messages.unwrap_or_default().into_iter().map(dead_letter).collect())
     }
 
     /// Deletes messages; the id of each entry is its index. Returns for each whether SQS deleted it.
-    async fn delete_batch(&self, receipt_handles: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn delete_batch(&self, receipt_handles: &[String]) -> Vec<Result<(), SqsError>> {
         let entry = |(at, handle): (usize, &String)| {
             DeleteMessageBatchRequestEntry::builder().id(at.to_string()).receipt_handle(handle).build()
         };
-        let all = |why: String| vec![Err(DeliveryError(why)); receipt_handles.len()];
+        let all = |why: SqsError| vec![Err(why); receipt_handles.len()];
         let entries = match receipt_handles.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>() {
             Ok(entries) => entries,
-            Err(error) => return all(error.to_string()),
+            Err(error) => return all(SqsError::Failed(error.to_string())),
         };
         let call = self.client.client().delete_message_batch().queue_url(&self.queue_url);
         let answer = match call.set_entries(Some(entries)).send().await {
             Ok(answer) => answer,
-            Err(error) => return all(crate::aws::on_one_line(&error)),
+            Err(error) => return all(SqsError::Failed(crate::aws::on_one_line(&error))),
         };
-        let mut deleted = all("SQS did not answer for it".to_owned());
+        let mut deleted = all(SqsError::Unanswered);
         let place = |id: &str| id.parse::<usize>().ok().filter(|at| *at < receipt_handles.len());
         for at in answer.successful().iter().filter_map(|entry| place(entry.id())) {
             deleted[at] = Ok(());
@@ -108,7 +107,7 @@ impl AwsQueue {
         for failed in answer.failed() {
             if let Some(at) = place(failed.id()) {
                 deleted[at] =
-                    Err(DeliveryError(format!("{}: {}", failed.code(), failed.message().unwrap_or("no message"))));
+                    Err(SqsError::Failed(format!("{}: {}", failed.code(), failed.message().unwrap_or("no message"))));
             }
         }
         deleted
@@ -117,22 +116,22 @@ impl AwsQueue {
 
 #[async_trait]
 impl DeadLetterQueue for AwsQueue {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), SqsError>> {
         self.send_batch(messages.len(), messages.iter().enumerate().map(dead_lettered).collect()).await
     }
 
-    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, SqsError> {
         self.receive(max).await
     }
 
-    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), SqsError>> {
         self.delete_batch(receipt_handles).await
     }
 }
 
 #[async_trait]
 impl InterruptedJobQueue for AwsQueue {
-    async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), SqsError>> {
         let batch = |bodies: &[String]| {
             let entry = |(at, body): (usize, &String)| of_id(at).message_body(body).build();
             self.send_batch(bodies.len(), bodies.iter().enumerate().map(entry).collect())

@@ -13,9 +13,9 @@ use crate::lambda::job_message::JobMessageType;
 use crate::lambda::outcome::{MessageOutcome, message_outcome, release_is_open, retry_or_dead_letter};
 use crate::lambda::received::Received;
 use crate::metrics::Counts;
-use crate::outbox::DeliveryError;
 use crate::service::lookups::EventOrigin;
 use crate::service::reconciler::SERVICES_AT_ONCE;
+use crate::sqs::SqsError;
 use crate::task::concurrently::at_once;
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::stop::{ObservedStop, ReportedStop};
@@ -179,23 +179,23 @@ impl Function {
         let kept: Vec<_> = stream::iter(sends).buffered(SENDS_AT_ONCE).concat().await;
         for (at, kept) in places.into_iter().zip(kept) {
             log_dead_letter(&records[at], &message_outcomes[at], &kept);
-            if let Err(error) = kept {
-                message_outcomes[at] = MessageOutcome::Retry(RetryReason::NotDeadLettered(error));
+            if let Err(reason) = kept {
+                message_outcomes[at] = MessageOutcome::Retry(reason);
             }
         }
     }
 
     /// Sends a few messages to the dead-letter queue and returns for each, in order, whether the queue has stored it.
-    async fn send_dead_letters(&self, send: &[DeadLetter], budget: Budget<'_>) -> Vec<Result<(), DeliveryError>> {
-        let all = |problem: &str| vec![Err(DeliveryError(problem.to_owned())); send.len()];
-        let Some(queue) = &self.dead_letters else { return all("TASKHOLD_DEAD_LETTER_QUEUE_URL is not set") };
+    async fn send_dead_letters(&self, send: &[DeadLetter], budget: Budget<'_>) -> Vec<Result<(), RetryReason>> {
+        let all = |reason| vec![Err(reason); send.len()];
+        let Some(queue) = &self.dead_letters else { return all(RetryReason::NoDeadLetterQueue) };
         if let Err(out_of_time) = budget.allows_a_call(self.clock()) {
-            return all(&out_of_time.to_string());
+            return all(out_of_time.into());
         }
         let mut kept = queue.send_dead_letters(send).await;
         // A message that the answer does not mention is not stored.
-        kept.resize(send.len(), Err(DeliveryError("the queue did not answer for it".to_owned())));
-        kept
+        kept.resize(send.len(), Err(SqsError::Unanswered));
+        kept.into_iter().map(|kept| kept.map_err(RetryReason::NotDeadLettered)).collect()
     }
 }
 
@@ -251,7 +251,7 @@ fn respond(records: &[SqsMessage], message_outcomes: &[MessageOutcome], counts: 
     response
 }
 
-fn log_dead_letter(message: &SqsMessage, outcome: &MessageOutcome, kept: &Result<(), DeliveryError>) {
+fn log_dead_letter(message: &SqsMessage, outcome: &MessageOutcome, kept: &Result<(), RetryReason>) {
     let id = message.message_id.as_deref().unwrap_or_default();
     let MessageOutcome::DeadLetter(reason) = outcome else { return };
     match kept {

@@ -4,6 +4,7 @@ use crate::budget::OutOfTime;
 use crate::ecs::FailureReason;
 use crate::ecs::error::{Disposition, EcsError};
 use crate::outbox::DeliveryError;
+use crate::sqs::SqsError;
 use crate::store::error::StoreError;
 use crate::task::protection::Refusal;
 use crate::task::record::TaskRecord;
@@ -34,13 +35,24 @@ pub enum RetryReason {
     GroupHeld,
     /// The recheck that continues it could not be sent.
     #[error("its recheck could not be sent: {0}")]
-    RecheckNotSent(DeliveryError),
+    RecheckNotSent(SqsError),
     /// The interruption could not be reported.
-    #[error("interrupted jobs could not be reported: {0}")]
-    InterruptionNotReported(DeliveryError),
+    #[error("interrupted jobs could not be reported: {}", joined(.0))]
+    InterruptionNotReported(Vec<DeliveryError>),
+    /// The interruption waits for the next attempt to report it.
+    #[error("interrupted jobs could not be reported: earlier attempts failed; the next one follows later")]
+    InterruptionBacksOff,
     /// The message could not be sent to the dead-letter queue.
     #[error("it could not be dead-lettered: {0}")]
-    NotDeadLettered(DeliveryError),
+    NotDeadLettered(SqsError),
+    /// No dead-letter queue is configured.
+    #[error("it could not be dead-lettered: TASKHOLD_DEAD_LETTER_QUEUE_URL is not set")]
+    NoDeadLetterQueue,
+}
+
+/// The failures of one report, in one line.
+pub(crate) fn joined(failures: &[DeliveryError]) -> String {
+    failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl From<OutOfTime> for RetryReason {
@@ -77,6 +89,8 @@ pub(crate) fn disposition(reason: &RetryReason) -> Disposition {
         | RetryReason::GroupHeld
         | RetryReason::RecheckNotSent(_)
         | RetryReason::InterruptionNotReported(_)
-        | RetryReason::NotDeadLettered(_) => Disposition::Retry,
+        | RetryReason::InterruptionBacksOff
+        | RetryReason::NotDeadLettered(_)
+        | RetryReason::NoDeadLetterQueue => Disposition::Retry,
     }
 }

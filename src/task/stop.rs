@@ -10,7 +10,7 @@ use crate::store::{self, Changed, RECORDS_AT_ONCE};
 use crate::task::change::EcsProtection;
 use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop, TrackedInterruption};
 use crate::task::job::{Job, JobKey};
-use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::outcome::{RetryReason, TaskState, joined};
 use crate::task::reconciler::TaskReconciler;
 use crate::task::record::TaskRecord;
 use crate::text::listed;
@@ -227,10 +227,7 @@ impl TaskReconciler {
             });
             match claimed.await?.result {
                 (Some(tracked), _) => self.report_interruption(task, tracked).await?,
-                (None, true) => {
-                    let waits = "earlier attempts failed; the next one follows later".to_owned();
-                    return Err(RetryReason::InterruptionNotReported(DeliveryError(waits)));
-                }
+                (None, true) => return Err(RetryReason::InterruptionBacksOff),
                 (None, false) => return Ok(()),
             }
         }
@@ -248,14 +245,14 @@ impl TaskReconciler {
             Some(_) | None => Ok(()),
         };
         let notified = self.notifier.deliver(&interrupted).await;
-        let failures = [&forwarded, &notified].into_iter().filter_map(|result| result.as_ref().err());
-        let failures: Vec<String> = failures.map(ToString::to_string).collect();
+        let is_forwarded = forwarded.is_ok();
+        let failures: Vec<DeliveryError> = [forwarded, notified].into_iter().filter_map(Result::err).collect();
         let outcome = if failures.is_empty() { DeliveryOutcome::Acknowledged } else { DeliveryOutcome::Failed };
         store::update(&*self.store, task, None, |record: &mut TaskRecord| {
             let now = self.clock.now();
             let this = record.interruptions.iter_mut().find(|known| known.what == interrupted.interruption);
             if let Some(tracked) = this {
-                tracked.forwarded |= forwarded.is_ok();
+                tracked.forwarded |= is_forwarded;
                 tracked.delivery = tracked.delivery.and_then(|delivery| delivery.settle(outcome, now));
             }
             Changed { result: (), keep_until: record.keep_until(now, self.config.finished_job_retention) }
@@ -264,12 +261,12 @@ impl TaskReconciler {
         match outcome {
             DeliveryOutcome::Acknowledged => Ok(()),
             DeliveryOutcome::Failed => {
-                let failure = failures.join("; ");
+                let failure = joined(&failures);
                 match is_first {
                     true => error!(%task, failure, "could not report interrupted jobs; taskhold will retry"),
                     false => info!(%task, failure, "still could not report interrupted jobs"),
                 }
-                Err(RetryReason::InterruptionNotReported(DeliveryError(failure)))
+                Err(RetryReason::InterruptionNotReported(failures))
             }
         }
     }

@@ -16,6 +16,7 @@ use taskhold::notify::message::AlertMessage;
 use taskhold::notify::sink::Sink;
 use taskhold::outbox::DeliveryError;
 use taskhold::service::recheck::{Recheck, RecheckQueue};
+use taskhold::sqs::SqsError;
 use taskhold::store::error::StoreError;
 use taskhold::store::{Record, Store, StorePages, Stored, Versioned};
 
@@ -166,10 +167,10 @@ impl<R: Record, P: StorePages<R>> StorePages<R> for Stepped<P> {
 
 #[async_trait]
 impl<P: RecheckQueue> RecheckQueue for Stepped<P> {
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), SqsError> {
         let send = async {
             if self.failing.strikes() {
-                return Err(DeliveryError("the queue is down".to_owned()));
+                return Err(SqsError::Failed("the queue is down".to_owned()));
             }
             self.inner.send(recheck, delay).await
         };
@@ -182,7 +183,7 @@ impl<P: Sink> Sink for Stepped<P> {
     async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         self.steps.point(&["before", "the send of an alert"]).await;
         if self.failing.strikes() {
-            return Err(DeliveryError("the topic is down".to_owned()));
+            return Err(DeliveryError::Alerts("the topic is down".to_owned()));
         }
         let sent = self.inner.send(message).await;
         self.steps.point(&["after", "the send of an alert"]).await;
