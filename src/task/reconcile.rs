@@ -101,7 +101,7 @@ impl Reconcile<'_> {
             return Err(EndedStage { at, state: TaskState::NotStored(RetryReason::OutOfTime) });
         }
         // A task's first job is usually the first report about the task, so the record is likely absent.
-        let begins = jobs.iter().any(|(_, job)| job.started_at.is_some()) && self.store.may_be_absent(task);
+        let begins = jobs.iter().any(|report| report.job.started_at.is_some()) && self.store.may_be_absent(task);
         let is_proved = found.as_ref().is_some_and(|found| found.existence == Existence::Known);
         let is_asked = found.is_some();
         let guess = found.map(|found| found.versioned).or_else(|| begins.then(Versioned::default));

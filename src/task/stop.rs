@@ -9,7 +9,7 @@ use crate::outbox::{DeliveryError, DeliveryOutcome};
 use crate::store::{self, Changed, RECORDS_AT_ONCE};
 use crate::task::change::EcsProtection;
 use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop, TrackedInterruption};
-use crate::task::job::{Job, JobKey};
+use crate::task::job::JobReport;
 use crate::task::outcome::{RetryReason, TaskState, joined};
 use crate::task::reconciler::TaskReconciler;
 use crate::task::record::TaskRecord;
@@ -33,7 +33,7 @@ pub struct TaskStopEvent {
 pub(crate) struct ReportedStop<'a> {
     pub(crate) stop: &'a TaskStopEvent,
     /// The jobs of the task that the same batch reports.
-    pub(crate) jobs: &'a [(JobKey, Job)],
+    pub(crate) jobs: &'a [JobReport],
 }
 
 /// Most stops observed at once: each may cost a read of protection, whose bucket gives 20 calls a second after a burst of
@@ -126,10 +126,10 @@ impl TaskReconciler {
     async fn with_live_jobs(
         &self,
         stop: &TaskStopEvent,
-        reported: &[(JobKey, Job)],
+        reported: &[JobReport],
     ) -> Result<Option<TaskRecord>, RetryReason> {
         let mut record = self.store.load(&stop.task).await?.record;
-        reported.iter().for_each(|(key, job)| record.merge_job(key, job));
+        reported.iter().for_each(|report| record.merge_job(&report.key, &report.job));
         if record.live_jobs(self.clock.now()).next().is_some() {
             return Ok(Some(record));
         }

@@ -47,7 +47,7 @@ pub fn seeds() -> Vec<String> {
     for body in seeds::bodies() {
         if let QueueMessage::Job(message) = sqs_record::parse(&body, expect::clusters()) {
             let reported = message.into_job(at(0));
-            task.merge_job(&reported.key, &reported.job);
+            task.merge_job(&reported.report.key, &reported.report.job);
         }
     }
     let mut seeds = vec![json(&TaskRecord::default()), json(&task)];
