@@ -15,7 +15,7 @@ use taskhold::ecs::service::{Service, ServiceArn, ServiceEvent, ServiceStatus};
 use taskhold::ecs::service_deployment::{
     HookAction, HookStatus, LifecycleHook, LifecycleStage, RevisionCounts, ServiceDeployment, ServiceDeploymentStatus,
 };
-use taskhold::ecs::task::{StopCause, TaskDescription};
+use taskhold::ecs::task::{ContainerExit, StopCause, TaskDescription};
 
 pub(super) fn service(arn: &ServiceArn, json: &Value) -> Service {
     let configuration = &json["deploymentConfiguration"];
@@ -156,13 +156,13 @@ pub(super) fn task(json: &Value) -> Option<TaskDescription> {
         stop: StopCause {
             code: json["stopCode"].as_str().map(str::to_owned),
             reason: json["stoppedReason"].as_str().map(str::to_owned),
-            exit_codes: list(json, "containers").filter_map(exit_code).collect(),
+            exit_codes: list(json, "containers").filter_map(exit).collect(),
         },
     })
 }
 
-fn exit_code(json: &Value) -> Option<(String, i32)> {
-    Some((text(&json["name"]), i32::try_from(json["exitCode"].as_i64()?).ok()?))
+fn exit(json: &Value) -> Option<ContainerExit> {
+    Some(ContainerExit { container: text(&json["name"]), code: i32::try_from(json["exitCode"].as_i64()?).ok()? })
 }
 
 /// The JSON protocol writes seconds with milliseconds as a fraction.

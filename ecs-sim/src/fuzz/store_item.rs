@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::to_string;
 use taskhold::ecs::FailureReason;
 use taskhold::ecs::arn::Task;
-use taskhold::ecs::task::StopCause;
+use taskhold::ecs::task::{ContainerExit, StopCause};
 use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::notify::email;
@@ -78,7 +78,9 @@ fn end() -> TaskStop {
     let cause = StopCause {
         code: Some("ServiceSchedulerInitiated".to_owned()),
         reason: Some("Scaling activity initiated by (deployment ecs-svc/8646900195280463695)".to_owned()),
-        exit_codes: vec![("worker".to_owned(), 143), ("log".to_owned(), 0)],
+        exit_codes: [("worker", 143), ("log", 0)]
+            .map(|(name, code)| ContainerExit { container: name.to_owned(), code })
+            .to_vec(),
     };
     TaskStop { stage: StopStage::Stopped, service: Some("transcode".to_owned()), cause }
 }

@@ -13,7 +13,7 @@ use crate::ecs::service::{Service, ServiceArn, ServiceEvent, ServiceStatus};
 use crate::ecs::service_deployment::{
     HookAction, HookStatus, LifecycleHook, LifecycleStage, RevisionCounts, ServiceDeployment, ServiceDeploymentStatus,
 };
-use crate::ecs::task::{StopCause, TaskDescription};
+use crate::ecs::task::{ContainerExit, StopCause, TaskDescription};
 use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;
 use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types;
@@ -195,13 +195,14 @@ pub(crate) fn task(described: &types::Task) -> Option<TaskDescription> {
         stop: StopCause {
             code: described.stop_code().map(|code| code.as_str().to_owned()),
             reason: described.stopped_reason().map(str::to_owned),
-            exit_codes: described.containers().iter().filter_map(exit_code).collect(),
+            exit_codes: described.containers().iter().filter_map(exit).collect(),
         },
     })
 }
 
-fn exit_code(container: &types::Container) -> Option<(String, i32)> {
-    Some((container.name().unwrap_or_default().to_owned(), container.exit_code()?))
+fn exit(container: &types::Container) -> Option<ContainerExit> {
+    let code = container.exit_code()?;
+    Some(ContainerExit { container: container.name().unwrap_or_default().to_owned(), code })
 }
 
 /// The service at the end of an ARN, long or short.
