@@ -17,7 +17,7 @@ use crate::service::lookups::EventOrigin;
 use crate::service::reconciler::SERVICES_AT_ONCE;
 use crate::sqs::SqsError;
 use crate::task::concurrently::at_once;
-use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::outcome::{ReconciledTask, RetryReason, TaskState};
 use crate::task::stop::{ObservedStop, ReportedStop};
 use crate::text::shown_time;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
@@ -73,10 +73,10 @@ impl Function {
         // In the order of the records, so that the same batch is always handled the same way.
         let tasks: Vec<Task> = gathered.changes.iter().map(|change| change.task.clone()).collect();
         let states = self.services.tasks.reconcile(gathered.changes, budget).await;
-        let carried_out = || tasks.iter().zip(&states);
+        let reconciled_tasks = || ReconciledTask::all(&tasks, &states);
         let unscheduled = self.schedule_releases(&gathered.pending, &tasks, &states, budget).await;
-        self.services.process_results(carried_out(), budget).await;
-        let unreported = self.services.tasks.report_interruptions(carried_out()).await;
+        self.services.process_results(reconciled_tasks(), budget).await;
+        let unreported = self.services.tasks.report_interruptions(reconciled_tasks()).await;
         unobserved.extend(unreported.into_iter().map(|one| (gathered.places[&one.task], one.failure)));
         // After the jobs: a task that needs protection waits for nothing else.
         let mut reconciled = vec![Ok(()); gathered.service_work.len()];

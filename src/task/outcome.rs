@@ -2,6 +2,7 @@
 
 use crate::budget::OutOfTime;
 use crate::ecs::FailureReason;
+use crate::ecs::arn::Task;
 use crate::ecs::error::{Disposition, EcsError};
 use crate::outbox::DeliveryError;
 use crate::sqs::SqsError;
@@ -72,6 +73,20 @@ pub enum TaskState {
     Known(TaskRecord, Option<RetryReason>),
     /// The state store failed before the change was stored.
     NotStored(RetryReason),
+}
+
+/// A task with its state after its reconcile.
+#[derive(Clone, Copy)]
+pub(crate) struct ReconciledTask<'a> {
+    pub(crate) task: &'a Task,
+    pub(crate) state: &'a TaskState,
+}
+
+impl<'a> ReconciledTask<'a> {
+    /// Tasks with their states, which have the same order.
+    pub(crate) fn all(tasks: &'a [Task], states: &'a [TaskState]) -> impl Iterator<Item = Self> {
+        tasks.iter().zip(states).map(|(task, state)| Self { task, state })
+    }
 }
 
 pub(crate) fn disposition(reason: &RetryReason) -> Disposition {

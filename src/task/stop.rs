@@ -10,7 +10,7 @@ use crate::store::{self, Changed, RECORDS_AT_ONCE};
 use crate::task::change::EcsProtection;
 use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop, TrackedInterruption};
 use crate::task::job::JobReport;
-use crate::task::outcome::{RetryReason, TaskState, joined};
+use crate::task::outcome::{ReconciledTask, RetryReason, TaskState, joined};
 use crate::task::reconciler::TaskReconciler;
 use crate::task::record::TaskRecord;
 use crate::text::listed;
@@ -193,7 +193,7 @@ impl TaskReconciler {
     /// Reports interruptions, each once. Returns the tasks for which that failed.
     pub(crate) async fn report_interruptions<'a>(
         &self,
-        carried_out: impl Iterator<Item = (&'a Task, &'a TaskState)>,
+        reconciled: impl Iterator<Item = ReconciledTask<'a>>,
     ) -> Vec<UnreportedInterruption> {
         let now = self.clock.now();
         let has_unreported = |state: &TaskState| match state {
@@ -203,7 +203,7 @@ impl TaskReconciler {
             TaskState::NotStored(_) => false,
         };
         let mut unreported = Vec::new();
-        for (task, _) in carried_out.filter(|(_, state)| has_unreported(state)) {
+        for ReconciledTask { task, .. } in reconciled.filter(|reconciled| has_unreported(reconciled.state)) {
             if let Err(failure) = self.report_interruptions_of(task).await {
                 unreported.push(UnreportedInterruption { task: task.clone(), failure });
             }
