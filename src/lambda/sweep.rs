@@ -22,6 +22,7 @@ use crate::service::recheck::{Recheck, SweepPlace};
 use crate::task::outcome::RetryReason;
 use crate::text::shown_time;
 use jiff::{SignedDuration, Timestamp};
+use std::cell::Cell;
 use std::time::Duration;
 use tracing::warn;
 
@@ -73,11 +74,11 @@ impl Function {
         let deadline = budget.deadline;
         let end = deadline.saturating_sub(CALL_TIME).unwrap_or(deadline).min(self.clock().now() + SWEEP_TIME);
         let (open_tasks, report) = (OpenTasks::default(), SweepReport::default());
-        let mut part = Part { end, budget, is_throttled: false, pace, open_tasks, report };
+        let mut part = Part { end, budget, is_throttled: Cell::new(false), pace, open_tasks, report };
         let Some(place) = self.sweep_part(place, &mut part).await else { return SweptPart::whole(part.report) };
         let Some(queue) = &self.services.rechecks else { return SweptPart::whole(part.report) };
         // Immediately, but behind job messages that arrived meanwhile; after throttling, once ECS accepts calls again.
-        let delay = if part.is_throttled { THROTTLED_PAUSE } else { Duration::ZERO };
+        let delay = if part.is_throttled.get() { THROTTLED_PAUSE } else { Duration::ZERO };
         let sent = queue.send(&Recheck::Sweep { started_at, place }, delay).await;
         part.report.continues = sent.is_ok();
         let rest = sent.map_err(|error| {

@@ -5,6 +5,7 @@ use crate::budget::Budget;
 use crate::lambda::sweep::open_records::OpenTasks;
 use crate::lambda::sweep::pace::Pace;
 use jiff::Timestamp;
+use std::cell::Cell;
 
 /// One invocation's part of a sweep.
 pub(crate) struct Part<'a> {
@@ -12,7 +13,7 @@ pub(crate) struct Part<'a> {
     pub(crate) end: Timestamp,
     pub(crate) budget: Budget<'a>,
     /// Whether ECS throttled it.
-    pub(crate) is_throttled: bool,
+    pub(crate) is_throttled: Cell<bool>,
     /// Limits its reads of services.
     pub(crate) pace: Pace,
     /// What the task records say of services, as far as they were read.

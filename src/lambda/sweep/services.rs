@@ -18,7 +18,6 @@ use crate::service::snapshot::services::list_services_paced;
 use crate::task::outcome::RetryReason;
 use futures_util::StreamExt;
 use futures_util::stream;
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tracing::warn;
@@ -72,7 +71,7 @@ impl Function {
         let open = match self.with_open_tasks(open, cluster, part).await {
             Ok(open) => open,
             Err(RetryReason::OutOfTime | RetryReason::Ecs(EcsError::Throttled)) => {
-                part.is_throttled = true;
+                part.is_throttled.set(true);
                 let left = ServicesLeft::of(rest, &work.then);
                 part.report.services_remaining += left.len();
                 return Some(place(Some(left)));
@@ -177,20 +176,17 @@ impl Function {
         if matches!(described, Described::NotInTime) {
             return vec![SweptService::NotInTime; batch.len()];
         }
-        let throttled = Cell::new(false);
         let shared = &*part;
         let sweeps = batch.iter().map(|service| {
             let tasks = tasks_of(service);
-            let throttled = &throttled;
             async move {
                 match tasks {
-                    Some(tasks) => self.sweep_service(service, tasks, throttled, shared).await,
+                    Some(tasks) => self.sweep_service(service, tasks, shared).await,
                     None => SweptService::Reconciled { alerts: 0 },
                 }
             }
         });
         let swept = stream::iter(sweeps).buffered(SERVICES_AT_ONCE).collect().await;
-        part.is_throttled |= throttled.get();
         if let Described::Known(services) = &described {
             self.learn_from_stopped_tasks(services, part).await;
         }
@@ -216,7 +212,7 @@ impl Function {
         match self.services.tasks.ecs.describe_services(cluster, batch).await {
             Ok(services) => Described::Known(services),
             Err(EcsError::Throttled) => {
-                part.is_throttled = true;
+                part.is_throttled.set(true);
                 Described::NotInTime
             }
             Err(failure) => {
@@ -226,14 +222,9 @@ impl Function {
         }
     }
 
-    async fn sweep_service(
-        &self,
-        service: &ServiceArn,
-        tasks: u32,
-        throttled: &Cell<bool>,
-        part: &Part<'_>,
-    ) -> SweptService {
-        if throttled.get() || part.pace.keep(Reads::whole_service(tasks), part.end, self.clock()).await.is_err() {
+    async fn sweep_service(&self, service: &ServiceArn, tasks: u32, part: &Part<'_>) -> SweptService {
+        if part.is_throttled.get() || part.pace.keep(Reads::whole_service(tasks), part.end, self.clock()).await.is_err()
+        {
             return SweptService::NotInTime;
         }
         match self.services.check(service, Reason::Routine, part.budget).await {
@@ -241,7 +232,7 @@ impl Function {
             Ok(Reconciled::Later | Reconciled::NotNeeded) => SweptService::Reconciled { alerts: 0 },
             Err(RetryReason::OutOfTime) => SweptService::NotInTime,
             Err(RetryReason::Ecs(EcsError::Throttled)) => {
-                throttled.set(true);
+                part.is_throttled.set(true);
                 SweptService::NotInTime
             }
             Err(error) => {
