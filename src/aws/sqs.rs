@@ -117,7 +117,11 @@ impl AwsQueue {
 #[async_trait]
 impl DeadLetterQueue for AwsQueue {
     async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), SqsError>> {
-        self.send_batch(messages.len(), messages.iter().enumerate().map(dead_lettered).collect()).await
+        self.send_batch(
+            messages.len(),
+            messages.iter().enumerate().map(|(at, message)| dead_lettered(at, message)).collect(),
+        )
+        .await
     }
 
     async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, SqsError> {
@@ -148,7 +152,7 @@ fn of_id(at: usize) -> SendMessageBatchRequestEntryBuilder {
     SendMessageBatchRequestEntry::builder().id(at.to_string())
 }
 
-fn dead_lettered((at, message): (usize, &DeadLetter)) -> Result<SendMessageBatchRequestEntry, BuildError> {
+fn dead_lettered(at: usize, message: &DeadLetter) -> Result<SendMessageBatchRequestEntry, BuildError> {
     let mut entry = of_id(at).message_body(&message.body);
     for (name, value) in &message.attributes {
         let value = MessageAttributeValue::builder().data_type("String").string_value(value).build()?;

@@ -172,7 +172,7 @@ impl World {
         });
         let mut is_excessive = false;
         for what in alert_subjects(message) {
-            is_excessive |= self.model.published(&what, (message.kind, message.event), service.as_deref());
+            is_excessive |= self.model.published(&what, message.kind, message.event, service.as_deref());
         }
         if is_excessive && self.claims_outlast_invocations() {
             let why = format!(
