@@ -59,6 +59,20 @@ impl Delivery {
         self.failures > 0 && !self.is_due(now)
     }
 
+    /// Whether an instance has ever claimed the item, and may have sent it.
+    pub fn was_claimed(&self) -> bool {
+        self.claimed_until.is_some()
+    }
+
+    /// The delivery of an item that takes the place of this one's. The instance that claimed the earlier item may still
+    /// be sending it, and the new one must not overtake it, so the claim stands. The receiver failed before and may
+    /// fail again, so the back-off continues instead of starting over.
+    #[must_use]
+    pub fn taken_over(self, now: Timestamp) -> Self {
+        let claim_max = now.checked_add(CLAIM).ok();
+        Self { claimed_until: self.claimed_until.filter(|until| *until > now).min(claim_max), ..self }
+    }
+
     /// Claims the item for one instance. The claim takes effect when the record is stored: by compare-and-set, so
     /// that only one of several concurrent claims succeeds.
     pub fn claim(&mut self, now: Timestamp) {
