@@ -216,8 +216,7 @@ pub trait ServiceReads: Send + Sync {
     /// The read failed.
     async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError>;
 
-    /// Describes at most [`service_deployment::SERVICE_DEPLOYMENTS_PER_READ_MAX`] service deployments
-    /// (`DescribeServiceDeployments`). Those that ECS does not know are left out.
+    /// Describes at most 20 service deployments (`DescribeServiceDeployments`; ECS API Reference). Those that ECS does not know are left out.
     ///
     /// # Errors
     /// The read failed.

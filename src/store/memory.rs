@@ -51,7 +51,8 @@ impl MemoryStore {
     }
 
     /// Number of records of a kind, including expired ones that are not removed yet.
-    pub fn count<R: Record>(&self) -> usize {
+    #[cfg(test)]
+    fn count<R: Record>(&self) -> usize {
         self.with(|kept: &mut Kept<R>| kept.records.len())
     }
 
