@@ -18,9 +18,10 @@ pub mod task;
 
 use crate::ecs::arn::{ClusterArn, Task, TaskId};
 use crate::ecs::error::EcsError;
-use crate::ecs::service::{Page, Service, ServiceArn};
+use crate::ecs::service::{Service, ServiceArn};
 use crate::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use crate::ecs::task::TaskDescription;
+use crate::page::Page;
 use async_trait::async_trait;
 
 use jiff::Timestamp;
@@ -216,7 +217,8 @@ pub trait ServiceReads: Send + Sync {
     /// The read failed.
     async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError>;
 
-    /// Describes at most 20 service deployments (`DescribeServiceDeployments`; ECS API Reference). Those that ECS does not know are left out.
+    /// Describes at most 20 service deployments (ECS API Reference, "DescribeServiceDeployments"). Those that ECS
+    /// does not know are left out.
     ///
     /// # Errors
     /// The read failed.

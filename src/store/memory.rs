@@ -2,7 +2,7 @@
 //! function instance.
 
 use crate::clock::Clock;
-use crate::ecs::service::Page;
+use crate::page::Page;
 use crate::store::error::StoreError;
 use crate::store::{Record, RecordPage, Store, StorePages, Stored, Version, Versioned};
 use async_trait::async_trait;

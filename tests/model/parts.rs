@@ -14,7 +14,7 @@ use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
-use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::service::{Service, ServiceArn};
 use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::{StopCause, TaskDescription};
 use taskhold::ecs::{
@@ -22,6 +22,7 @@ use taskhold::ecs::{
 };
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, ReceivedDeadLetter};
 use taskhold::lambda::function::{Function, Parts};
+use taskhold::page::Page;
 use taskhold::sqs::SqsError;
 
 /// The real function on a script. It has no queue to send rechecks to: the model has them come at any moment.
