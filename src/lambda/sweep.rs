@@ -13,7 +13,6 @@ pub mod tasks;
 
 use crate::api::answer::SweepReport;
 use crate::budget::Budget;
-use crate::budget::CALL_TIME;
 use crate::lambda::function::Function;
 use crate::lambda::sweep::open_records::OpenTasks;
 use crate::lambda::sweep::pace::Pace;
@@ -71,10 +70,9 @@ impl Function {
 
     /// Sweeps from a place on.
     async fn sweep_from(&self, place: SweepPlace, started_at: Timestamp, pace: Pace, budget: Budget<'_>) -> SweptPart {
-        let deadline = budget.deadline;
-        let end = deadline.saturating_sub(CALL_TIME).unwrap_or(deadline).min(self.clock().now() + SWEEP_TIME);
+        let share = budget.within(SWEEP_TIME, self.clock());
         let (open_tasks, report) = (OpenTasks::default(), SweepReport::default());
-        let mut part = Part { end, budget, is_throttled: Cell::new(false), pace, open_tasks, report };
+        let mut part = Part { share, budget, is_throttled: Cell::new(false), pace, open_tasks, report };
         let Some(place) = self.sweep_part(place, &mut part).await else { return SweptPart::whole(part.report) };
         let Some(queue) = &self.services.rechecks else { return SweptPart::whole(part.report) };
         // Immediately, but behind job messages that arrived meanwhile; after throttling, once ECS accepts calls again.

@@ -53,7 +53,7 @@ impl Function {
         let strangers: Vec<TaskId> =
             strangers.iter().filter(|task| task.cluster == *cluster).map(|task| task.id.clone()).collect();
         for ids in strangers.chunks(TASKS_PER_READ_MAX) {
-            part.pace.keep(Reads::TASKS, part.end, self.clock()).await?;
+            part.pace.keep(Reads::TASKS, part.share, self.clock()).await?;
             match self.services_of_tasks(cluster, ids).await {
                 Ok(services) => open.extend(services),
                 Err(EcsError::Throttled) => return Err(EcsError::Throttled.into()),

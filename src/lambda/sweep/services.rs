@@ -52,7 +52,7 @@ impl Function {
         part: &mut Part<'_>,
     ) -> Option<SweepPlace> {
         let place = |rest| SweepPlace::Services { cluster: cluster.clone(), rest };
-        if self.clock().now() >= part.end {
+        if part.share.allows_a_call(self.clock()).is_err() {
             return Some(place(rest));
         }
         let (work, open) = match self.work_of(cluster, rest.as_ref(), part).await {
@@ -127,7 +127,8 @@ impl Function {
         rest: Option<&ServicesLeft>,
         part: &Part<'_>,
     ) -> Result<Vec<ServiceArn>, RetryReason> {
-        let before_page = async || Ok::<_, RetryReason>(part.pace.keep(Reads::SERVICES, part.end, self.clock()).await?);
+        let before_page =
+            async || Ok::<_, RetryReason>(part.pace.keep(Reads::SERVICES, part.share, self.clock()).await?);
         let ecs = &*self.services.tasks.ecs;
         let mut services = list_services_paced(ecs, cluster, SERVICES_SWEPT_MAX, before_page).await?.services;
         services.extend(open.iter().cloned());
@@ -196,7 +197,7 @@ impl Function {
     /// Hands the finished jobs of stopped tasks to their services, which ECS has just described.
     async fn learn_from_stopped_tasks(&self, services: &[Service], part: &mut Part<'_>) {
         for service in services {
-            if self.clock().now() >= part.end {
+            if part.share.allows_a_call(self.clock()).is_err() {
                 return;
             }
             if let Some(finished) = part.open_tasks.finished.remove(&service.arn) {
@@ -206,7 +207,7 @@ impl Function {
     }
 
     async fn describe_batch(&self, cluster: &ClusterArn, batch: &[ServiceArn], part: &mut Part<'_>) -> Described {
-        if part.pace.keep(Reads::SERVICES, part.end, self.clock()).await.is_err() {
+        if part.pace.keep(Reads::SERVICES, part.share, self.clock()).await.is_err() {
             return Described::NotInTime;
         }
         match self.services.tasks.ecs.describe_services(cluster, batch).await {
@@ -223,7 +224,8 @@ impl Function {
     }
 
     async fn sweep_service(&self, service: &ServiceArn, tasks: u32, part: &Part<'_>) -> SweptService {
-        if part.is_throttled.get() || part.pace.keep(Reads::whole_service(tasks), part.end, self.clock()).await.is_err()
+        if part.is_throttled.get()
+            || part.pace.keep(Reads::whole_service(tasks), part.share, self.clock()).await.is_err()
         {
             return SweptService::NotInTime;
         }

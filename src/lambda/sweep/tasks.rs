@@ -27,7 +27,7 @@ impl Function {
         let begins = page.is_none();
         let mut token = page;
         loop {
-            if self.clock().now() >= part.end {
+            if part.share.allows_a_call(self.clock()).is_err() {
                 return Some(SweepPlace::Tasks { page: token });
             }
             let page = match self.services.tasks.store.page(token.as_deref()).await {
