@@ -18,7 +18,7 @@ use crate::lambda::sweep::open_records::OpenTasks;
 use crate::lambda::sweep::pace::Pace;
 use crate::lambda::sweep::part::Part;
 use crate::service::recheck::{Recheck, SweepPlace};
-use crate::task::outcome::RetryReason;
+use crate::task::outcome::Unsettled;
 use crate::text::shown_time;
 use jiff::{SignedDuration, Timestamp};
 use std::cell::Cell;
@@ -36,7 +36,7 @@ const THROTTLED_PAUSE: Duration = Duration::from_secs(5);
 struct SweptPart {
     report: SweepReport,
     /// Whether the recheck for the rest was sent, if one is needed.
-    rest: Result<(), RetryReason>,
+    rest: Result<(), Unsettled>,
 }
 
 impl SweptPart {
@@ -59,7 +59,7 @@ impl Function {
         started_at: Timestamp,
         place: SweepPlace,
         budget: Budget<'_>,
-    ) -> Result<(), RetryReason> {
+    ) -> Result<(), Unsettled> {
         let now = self.clock().now();
         if now.duration_since(started_at) >= SWEEP_MAX {
             warn!(started = shown_time(started_at), "ending a sweep that has taken too long; later ones continue");
@@ -81,7 +81,7 @@ impl Function {
         part.report.continues = sent.is_ok();
         let rest = sent.map_err(|error| {
             warn!(failure = %error, "could not schedule the rest of the sweep");
-            RetryReason::RecheckNotSent(error)
+            Unsettled::RecheckNotSent(error)
         });
         SweptPart { report: part.report, rest }
     }

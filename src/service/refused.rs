@@ -20,7 +20,7 @@ use crate::service::snapshot::{Jobs, LostTask, ServiceSnapshot, TaskSnapshot};
 use crate::store::error::StoreError;
 use crate::store::{self, Changed, RECORDS_AT_ONCE};
 use crate::task::change::{RefusedBefore, TaskChange};
-use crate::task::outcome::{ReconciledTask, RetryReason, TaskState};
+use crate::task::outcome::{ReconciledTask, TaskState, Unsettled};
 use crate::task::record::{Membership, RecordedTask, TaskRecord};
 use crate::text::shown_time;
 use futures_util::StreamExt;
@@ -107,7 +107,7 @@ impl ServiceReconciler {
     }
 
     /// The services of refused tasks. ECS is asked once for each task; the task record remembers the answer.
-    async fn services_of(&self, refused: &[RecordedTask<'_>]) -> Result<ByService, RetryReason> {
+    async fn services_of(&self, refused: &[RecordedTask<'_>]) -> Result<ByService, Unsettled> {
         let mut by_service = ByService::new();
         let mut strangers: BTreeMap<_, Vec<TaskId>> = BTreeMap::new();
         for RecordedTask { task, record } in refused {
@@ -279,6 +279,6 @@ fn has_freed_room(record: &TaskRecord) -> bool {
     !record.protection.is_set() || record.stopped_at.is_some()
 }
 
-fn log_unrecorded(failure: &RetryReason) {
+fn log_unrecorded(failure: &Unsettled) {
     warn!(%failure, "could not record the service of refused tasks; their messages will be retried");
 }

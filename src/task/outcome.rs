@@ -1,4 +1,4 @@
-//! The result of a task's reconcile, and why a message needs a retry.
+//! The result of a task's reconcile, and why a task or a service is not settled.
 
 use crate::budget::OutOfTime;
 use crate::ecs::FailureReason;
@@ -10,9 +10,10 @@ use crate::store::error::StoreError;
 use crate::task::protection::Refusal;
 use crate::task::record::TaskRecord;
 
-/// Why a message is retried.
+/// Why a task, a service or a message is not settled: the error of reconciling. Not every one is worth a retry of the
+/// message that asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RetryReason {
+pub enum Unsettled {
     /// A call for the task failed, or was not answered.
     #[error("{0}")]
     Ecs(#[from] EcsError),
@@ -56,7 +57,7 @@ pub(crate) fn joined(failures: &[DeliveryError]) -> String {
     failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-impl From<OutOfTime> for RetryReason {
+impl From<OutOfTime> for Unsettled {
     fn from(OutOfTime: OutOfTime) -> Self {
         Self::OutOfTime
     }
@@ -70,9 +71,9 @@ impl From<OutOfTime> for RetryReason {
 )]
 pub enum TaskState {
     /// The record as stored last, and why the requested protection was not reached, if it was not.
-    Known(TaskRecord, Option<RetryReason>),
+    Known(TaskRecord, Option<Unsettled>),
     /// The state store failed before the change was stored.
-    NotStored(RetryReason),
+    NotStored(Unsettled),
 }
 
 /// A task with its state after its reconcile.
@@ -89,23 +90,23 @@ impl<'a> ReconciledTask<'a> {
     }
 }
 
-pub(crate) fn disposition(reason: &RetryReason) -> Disposition {
+pub(crate) fn disposition(reason: &Unsettled) -> Disposition {
     match reason {
-        RetryReason::Ecs(error) => error.disposition(),
-        RetryReason::Store(error) => error.disposition(),
-        RetryReason::Refused(refusal) => match refusal.reason {
+        Unsettled::Ecs(error) => error.disposition(),
+        Unsettled::Store(error) => error.disposition(),
+        Unsettled::Refused(refusal) => match refusal.reason {
             FailureReason::DeploymentBlocked | FailureReason::Other(_) => Disposition::Retry,
             FailureReason::Missing => Disposition::RetryWhileYoung,
             FailureReason::TaskNotValid => Disposition::DeadLetter,
         },
-        RetryReason::Unanswered
-        | RetryReason::AnotherCallInFlight
-        | RetryReason::OutOfTime
-        | RetryReason::GroupHeld
-        | RetryReason::RecheckNotSent(_)
-        | RetryReason::InterruptionNotReported(_)
-        | RetryReason::InterruptionBacksOff
-        | RetryReason::NotDeadLettered(_)
-        | RetryReason::NoDeadLetterQueue => Disposition::Retry,
+        Unsettled::Unanswered
+        | Unsettled::AnotherCallInFlight
+        | Unsettled::OutOfTime
+        | Unsettled::GroupHeld
+        | Unsettled::RecheckNotSent(_)
+        | Unsettled::InterruptionNotReported(_)
+        | Unsettled::InterruptionBacksOff
+        | Unsettled::NotDeadLettered(_)
+        | Unsettled::NoDeadLetterQueue => Disposition::Retry,
     }
 }

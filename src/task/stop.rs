@@ -10,7 +10,7 @@ use crate::store::{self, Changed, RECORDS_AT_ONCE};
 use crate::task::change::EcsProtection;
 use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop, TrackedInterruption};
 use crate::task::job::JobReport;
-use crate::task::outcome::{ReconciledTask, RetryReason, TaskState, joined};
+use crate::task::outcome::{ReconciledTask, TaskState, Unsettled, joined};
 use crate::task::reconciler::TaskReconciler;
 use crate::task::record::TaskRecord;
 use crate::text::listed;
@@ -51,7 +51,7 @@ pub(crate) struct ObservedStop {
 /// A task whose interruption could not be reported.
 pub(crate) struct UnreportedInterruption {
     pub(crate) task: Task,
-    pub(crate) failure: RetryReason,
+    pub(crate) failure: Unsettled,
 }
 
 impl TaskReconciler {
@@ -61,7 +61,7 @@ impl TaskReconciler {
         &self,
         stop: &TaskStopEvent,
         budget: Budget<'_>,
-    ) -> Result<Option<ObservedStop>, RetryReason> {
+    ) -> Result<Option<ObservedStop>, Unsettled> {
         let task = &stop.task;
         let Some(record) = self.with_live_jobs(stop, &[]).await? else { return Ok(None) };
         budget.allows_a_call(&*self.clock)?;
@@ -77,7 +77,7 @@ impl TaskReconciler {
         &self,
         stops: &[ReportedStop<'_>],
         budget: Budget<'_>,
-    ) -> Vec<Result<Option<ObservedStop>, RetryReason>> {
+    ) -> Vec<Result<Option<ObservedStop>, Unsettled>> {
         let loads = stops.iter().map(|reported| self.with_live_jobs(reported.stop, reported.jobs));
         let records: Vec<_> = stream::iter(loads).buffered(RECORDS_AT_ONCE).collect().await;
         let found = stops.iter().zip(&records).filter(|(_, record)| matches!(record, Ok(Some(_))));
@@ -108,14 +108,14 @@ impl TaskReconciler {
         &self,
         tasks: &[&Task],
         budget: Budget<'_>,
-    ) -> Result<Vec<TaskDescription>, RetryReason> {
+    ) -> Result<Vec<TaskDescription>, Unsettled> {
         budget.allows_a_call(&*self.clock)?;
         if !self.lookups.take_without_waiting(self.clock.now()) {
             info!(
                 tasks = tasks.len(),
                 "deferring task stops that messages report: the read limit is reached, and SQS redelivers the events"
             );
-            return Err(RetryReason::Ecs(EcsError::Throttled));
+            return Err(Unsettled::Ecs(EcsError::Throttled));
         }
         let ids: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
         Ok(self.ecs.describe_tasks(&tasks[0].cluster, &ids).await?)
@@ -127,7 +127,7 @@ impl TaskReconciler {
         &self,
         stop: &TaskStopEvent,
         reported: &[JobReport],
-    ) -> Result<Option<TaskRecord>, RetryReason> {
+    ) -> Result<Option<TaskRecord>, Unsettled> {
         let mut record = self.store.load(&stop.task).await?.record;
         reported.iter().for_each(|report| record.merge_job(&report.key, &report.job));
         if record.live_jobs(self.clock.now()).next().is_some() {
@@ -166,7 +166,7 @@ impl TaskReconciler {
 
     /// Leaves the finished jobs of a task to the next sweep: one write of the task record, which other instances hardly
     /// use any more.
-    async fn leave_durations(&self, stop: &TaskStopEvent) -> Result<(), RetryReason> {
+    async fn leave_durations(&self, stop: &TaskStopEvent) -> Result<(), Unsettled> {
         let retention = self.config.finished_job_retention;
         let stored = store::update(&*self.store, &stop.task, None, |record: &mut TaskRecord| {
             // A message of the same batch may be the first about the task; it creates the record.
@@ -216,7 +216,7 @@ impl TaskReconciler {
     /// # Errors
     /// A receiver did not take one, now or before, so that it waits for its next attempt: the caller's message is
     /// retried until then.
-    pub(crate) async fn report_interruptions_of(&self, task: &Task) -> Result<(), RetryReason> {
+    pub(crate) async fn report_interruptions_of(&self, task: &Task) -> Result<(), Unsettled> {
         let retention = self.config.finished_job_retention;
         loop {
             let claimed = store::update(&*self.store, task, None, |record: &mut TaskRecord| {
@@ -227,14 +227,14 @@ impl TaskReconciler {
             });
             match claimed.await?.result {
                 (Some(tracked), _) => self.report_interruption(task, tracked).await?,
-                (None, true) => return Err(RetryReason::InterruptionBacksOff),
+                (None, true) => return Err(Unsettled::InterruptionBacksOff),
                 (None, false) => return Ok(()),
             }
         }
     }
 
     /// Reports an interruption that this instance has claimed, and records the result.
-    async fn report_interruption(&self, task: &Task, tracked: TrackedInterruption) -> Result<(), RetryReason> {
+    async fn report_interruption(&self, task: &Task, tracked: TrackedInterruption) -> Result<(), Unsettled> {
         let is_first = tracked.delivery.is_none_or(|delivery| delivery.failures == 0);
         if is_first {
             log_interruption(task, &tracked.what);
@@ -266,7 +266,7 @@ impl TaskReconciler {
                     true => error!(%task, failure, "could not report interrupted jobs; taskhold will retry"),
                     false => info!(%task, failure, "still could not report interrupted jobs"),
                 }
-                Err(RetryReason::InterruptionNotReported(failures))
+                Err(Unsettled::InterruptionNotReported(failures))
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::lambda::sweep::open_records::{OpenServices, OpenTasks};
 use crate::lambda::sweep::pace::Reads;
 use crate::lambda::sweep::part::Part;
 use crate::service::refused::Awaited;
-use crate::task::outcome::RetryReason;
+use crate::task::outcome::Unsettled;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tracing::warn;
@@ -23,7 +23,7 @@ impl Function {
     pub(crate) async fn open_service_records(
         &self,
         cluster: &Arc<ClusterArn>,
-    ) -> Result<BTreeSet<ServiceArn>, RetryReason> {
+    ) -> Result<BTreeSet<ServiceArn>, Unsettled> {
         let mut open = BTreeSet::new();
         let mut token = None;
         for _ in 0..STORE_PAGES_MAX {
@@ -44,7 +44,7 @@ impl Function {
         mut open: BTreeSet<ServiceArn>,
         cluster: &Arc<ClusterArn>,
         part: &mut Part<'_>,
-    ) -> Result<OpenServices, RetryReason> {
+    ) -> Result<OpenServices, Unsettled> {
         if !part.open_tasks.is_complete {
             part.open_tasks = self.open_tasks().await?;
         }
@@ -67,7 +67,7 @@ impl Function {
         Ok(OpenServices::Only(open))
     }
 
-    async fn open_tasks(&self) -> Result<OpenTasks, RetryReason> {
+    async fn open_tasks(&self) -> Result<OpenTasks, Unsettled> {
         let mut open = OpenTasks { is_complete: true, ..OpenTasks::default() };
         let mut token = None;
         for _ in 0..STORE_PAGES_MAX {

@@ -15,7 +15,7 @@ use crate::service::recheck::{ServicesLeft, SweepPlace};
 use crate::service::reconciler::{Reconciled, SERVICES_AT_ONCE};
 use crate::service::schedule::Reason;
 use crate::service::snapshot::services::list_services_paced;
-use crate::task::outcome::RetryReason;
+use crate::task::outcome::Unsettled;
 use futures_util::StreamExt;
 use futures_util::stream;
 use std::collections::BTreeSet;
@@ -57,7 +57,7 @@ impl Function {
         }
         let (work, open) = match self.work_of(cluster, rest.as_ref(), part).await {
             Ok(begun) => begun,
-            Err(RetryReason::OutOfTime) => return Some(place(rest)),
+            Err(Unsettled::OutOfTime) => return Some(place(rest)),
             Err(error) => {
                 warn!(cluster = %cluster.name, failure = %error, "could not list the services of the cluster");
                 part.report.failed += 1;
@@ -70,7 +70,7 @@ impl Function {
         let mut rest = work.services.as_slice();
         let open = match self.with_open_tasks(open, cluster, part).await {
             Ok(open) => open,
-            Err(RetryReason::OutOfTime | RetryReason::Ecs(EcsError::Throttled)) => {
+            Err(Unsettled::OutOfTime | Unsettled::Ecs(EcsError::Throttled)) => {
                 part.is_throttled.set(true);
                 let left = ServicesLeft::of(rest, &work.then);
                 part.report.services_remaining += left.len();
@@ -102,7 +102,7 @@ impl Function {
         cluster: &Arc<ClusterArn>,
         rest: Option<&ServicesLeft>,
         part: &Part<'_>,
-    ) -> Result<(ServicesToSweep, BTreeSet<ServiceArn>), RetryReason> {
+    ) -> Result<(ServicesToSweep, BTreeSet<ServiceArn>), Unsettled> {
         let open = self.open_service_records(cluster).await?;
         let work = match rest.filter(|rest| !rest.names.is_empty()) {
             Some(rest) => {
@@ -126,9 +126,8 @@ impl Function {
         open: &BTreeSet<ServiceArn>,
         rest: Option<&ServicesLeft>,
         part: &Part<'_>,
-    ) -> Result<Vec<ServiceArn>, RetryReason> {
-        let before_page =
-            async || Ok::<_, RetryReason>(part.pace.keep(Reads::SERVICES, part.share, self.clock()).await?);
+    ) -> Result<Vec<ServiceArn>, Unsettled> {
+        let before_page = async || Ok::<_, Unsettled>(part.pace.keep(Reads::SERVICES, part.share, self.clock()).await?);
         let ecs = &*self.services.tasks.ecs;
         let mut services = list_services_paced(ecs, cluster, SERVICES_SWEPT_MAX, before_page).await?.services;
         services.extend(open.iter().cloned());
@@ -232,8 +231,8 @@ impl Function {
         match self.services.check(service, Reason::Routine, part.budget).await {
             Ok(Reconciled::Done { alerts }) => SweptService::Reconciled { alerts },
             Ok(Reconciled::Later | Reconciled::NotNeeded) => SweptService::Reconciled { alerts: 0 },
-            Err(RetryReason::OutOfTime) => SweptService::NotInTime,
-            Err(RetryReason::Ecs(EcsError::Throttled)) => {
+            Err(Unsettled::OutOfTime) => SweptService::NotInTime,
+            Err(Unsettled::Ecs(EcsError::Throttled)) => {
                 part.is_throttled.set(true);
                 SweptService::NotInTime
             }

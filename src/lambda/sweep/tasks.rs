@@ -9,7 +9,7 @@ use crate::lambda::sweep::part::Part;
 use crate::service::recheck::SweepPlace;
 use crate::task::attention::{Attention, attention, is_lost};
 use crate::task::change::{EcsProtection, TaskChange};
-use crate::task::outcome::{ReconciledTask, RetryReason, TaskState};
+use crate::task::outcome::{ReconciledTask, TaskState, Unsettled};
 use crate::task::record::RecordedTask;
 use crate::task::stop::{TaskStopEvent, UnreportedInterruption, end_of};
 use crate::text::shown_time;
@@ -134,7 +134,7 @@ impl Function {
         part.report.tasks_unsettled += unsettled;
         part.report.tasks_repaired += states.len() - unsettled;
         let missing = |(task, state): (Task, &TaskState)| match state {
-            TaskState::Known(record, Some(RetryReason::Refused(refusal)))
+            TaskState::Known(record, Some(Unsettled::Refused(refusal)))
                 if refusal.reason == FailureReason::Missing && !record.jobs.is_empty() =>
             {
                 Some(AbsentTask { task, was_known: record.protection.is_known })

@@ -232,7 +232,7 @@ fn change_record(store: &MemoryStore, number: usize, change: impl Fn(&mut TaskRe
     updated.now_or_never().unwrap().unwrap();
 }
 
-fn unsettled(state: &TaskState) -> Option<&RetryReason> {
+fn unsettled(state: &TaskState) -> Option<&Unsettled> {
     match state {
         TaskState::NotStored(why) => Some(why),
         TaskState::Known(_, why) => why.as_ref(),
@@ -288,7 +288,7 @@ fn ecs_is_asked_about_a_task_that_protects_itself_unless_it_has_proved_that_it_k
         assert_eq!((calls, clock.now()), (Vec::new(), ends), "{number}");
         let record = stored(&store, number).record;
         assert_eq!((record.protection.is_known, record.jobs.len()), (number != 9, jobs));
-        let is_refused = matches!(unsettled(&states[0]), Some(RetryReason::Refused(refusal)) if refusal.reason == FailureReason::Missing);
+        let is_refused = matches!(unsettled(&states[0]), Some(Unsettled::Refused(refusal)) if refusal.reason == FailureReason::Missing);
         assert_eq!(is_refused, number == 9, "{states:?}");
     }
 }
@@ -389,7 +389,7 @@ fn a_task_that_gains_jobs_while_it_is_protected_is_asked_for_again_and_not_for_e
     };
     let (states, calls) = carried_out(&store, &clock, vec![starts(1)], TEN_MINUTES, Box::new(longer_jobs));
     assert_eq!(calls.len(), 3);
-    assert_eq!(unsettled(&states[0]), Some(&RetryReason::AnotherCallInFlight));
+    assert_eq!(unsettled(&states[0]), Some(&Unsettled::AnotherCallInFlight));
     assert!(stored(&store, 1).record.protection.in_flight.is_empty(), "no call is recorded that is not sent");
 }
 
@@ -402,7 +402,7 @@ fn while_another_s_call_is_in_flight_one_more_would_be_as_uncertain() {
         Ok(())
     };
     let (states, calls) = carried_out(&store, &clock, vec![starts(1)], TEN_MINUTES, Box::new(another_call));
-    assert_eq!((calls.len(), unsettled(&states[0])), (1, Some(&RetryReason::AnotherCallInFlight)));
+    assert_eq!((calls.len(), unsettled(&states[0])), (1, Some(&Unsettled::AnotherCallInFlight)));
     let in_flight = stored(&store, 1).record.protection.in_flight;
     assert!(matches!(&in_flight[..], [Call { request: ProtectionRequest::Clear, .. }]), "{in_flight:?}");
 }
