@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use taskhold::ecs::arn::TaskId;
 use taskhold::ecs::deployment::{
-    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet, TrafficShift,
+    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, LinearSteps, RolloutState, TaskSet,
+    TrafficShift,
 };
 use taskhold::ecs::deployment_options::{
     AlarmOptions, CircuitBreakerOptions, DeploymentOptions, EarlySuccess, OtherOptions, RevisionCleanup,
@@ -47,7 +48,10 @@ fn shift(configuration: &Value) -> TrafficShift {
     let (linear, canary) = (&configuration["linearConfiguration"], &configuration["canaryConfiguration"]);
     TrafficShift {
         bake_minutes: minutes(&configuration["bakeTimeInMinutes"]).unwrap_or(0),
-        linear: linear["stepPercent"].as_f64().zip(minutes(&linear["stepBakeTimeInMinutes"])),
+        linear: linear["stepPercent"]
+            .as_f64()
+            .zip(minutes(&linear["stepBakeTimeInMinutes"]))
+            .map(|(percent, bake_minutes)| LinearSteps { percent, bake_minutes }),
         canary_minutes: minutes(&canary["canaryBakeTimeInMinutes"]),
     }
 }

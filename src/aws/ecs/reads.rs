@@ -2,7 +2,8 @@
 
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::deployment::{
-    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet, TrafficShift,
+    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, LinearSteps, RolloutState, TaskSet,
+    TrafficShift,
 };
 use crate::ecs::deployment_options::{
     AlarmOptions, CircuitBreakerOptions, DeploymentOptions, EarlySuccess, FailureThreshold, OtherOptions,
@@ -75,7 +76,10 @@ fn shift(configuration: &types::DeploymentConfiguration) -> TrafficShift {
     let canary = configuration.canary_configuration();
     TrafficShift {
         bake_minutes: minutes(configuration.bake_time_in_minutes()),
-        linear: linear.map(|it| (it.step_percent().unwrap_or(0.0), minutes(it.step_bake_time_in_minutes()))),
+        linear: linear.map(|it| LinearSteps {
+            percent: it.step_percent().unwrap_or(0.0),
+            bake_minutes: minutes(it.step_bake_time_in_minutes()),
+        }),
         canary_minutes: canary.map(|it| minutes(it.canary_bake_time_in_minutes())),
     }
 }
