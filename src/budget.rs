@@ -30,7 +30,21 @@ impl Budget<'_> {
     /// # Errors
     /// Less than [`CALL_TIME`] is left.
     pub fn allows_a_call(&self, clock: &dyn Clock) -> Result<(), OutOfTime> {
-        if self.left(clock) < CALL_TIME { Err(OutOfTime) } else { Ok(()) }
+        self.allows_a_call_at(clock.now())
+    }
+
+    /// Checks that there is time for another call that begins at this moment.
+    ///
+    /// # Errors
+    /// Less than [`CALL_TIME`] is left then.
+    pub fn allows_a_call_at(&self, begin: Timestamp) -> Result<(), OutOfTime> {
+        if self.deadline.duration_since(begin) < CALL_TIME { Err(OutOfTime) } else { Ok(()) }
+    }
+
+    /// The part of it in which calls begin within this time from now.
+    #[must_use]
+    pub fn within(self, time: SignedDuration, clock: &dyn Clock) -> Self {
+        Self { deadline: self.deadline.min(clock.now() + time + CALL_TIME), ..self }
     }
 
     /// Reads for an answer, which needs `answer_time` after the read.

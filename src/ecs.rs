@@ -18,9 +18,10 @@ pub mod task;
 
 use crate::ecs::arn::{ClusterArn, Task, TaskId};
 use crate::ecs::error::EcsError;
-use crate::ecs::service::{Page, Service, ServiceArn};
+use crate::ecs::service::{Service, ServiceArn};
 use crate::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use crate::ecs::task::TaskDescription;
+use crate::page::Page;
 use async_trait::async_trait;
 
 use jiff::Timestamp;
@@ -133,7 +134,7 @@ impl ProtectionAnswer {
     /// Reference), so this proves nothing.
     pub fn protected_until(&self, task: &TaskId) -> Result<Option<Timestamp>, EcsError> {
         let incomplete =
-            |what: &str| EcsError::Server(format!("GetTaskProtection answered for task `{task}` only `{what}`"));
+            |what: &str| EcsError::Incomplete(format!("GetTaskProtection answered for task `{task}` only `{what}`"));
         if let Some(protected) = self.protected_tasks.iter().find(|protected| protected.task_id == *task) {
             return match (protected.protection_enabled, protected.expiration_date) {
                 (false, _) => Ok(None),
@@ -216,8 +217,8 @@ pub trait ServiceReads: Send + Sync {
     /// The read failed.
     async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError>;
 
-    /// Describes at most [`service_deployment::SERVICE_DEPLOYMENTS_PER_READ_MAX`] service deployments
-    /// (`DescribeServiceDeployments`). Those that ECS does not know are left out.
+    /// Describes at most 20 service deployments (ECS API Reference, "DescribeServiceDeployments"). Those that ECS
+    /// does not know are left out.
     ///
     /// # Errors
     /// The read failed.

@@ -23,8 +23,8 @@
 //! - [`outbox`]: what must be sent at least once: claim, acknowledge, back off.
 //! - [`config`]: the settings.
 //! - [`ecs`]: ECS's nouns and the traits through which taskhold calls ECS and Application Auto Scaling.
-//! - [`budget`], [`clock`], [`metrics`], [`sqs`], [`text`]: the time that an invocation has left, the time
-//!   itself, counts, the limits of SQS, and escaping. They know nothing about tasks.
+//! - [`budget`], [`clock`], [`metrics`], [`page`], [`sqs`], [`text`]: the time that an invocation has left,
+//!   the time itself, counts, a page of a list, the limits and errors of SQS, and escaping. They know nothing about tasks.
 
 pub mod api;
 #[cfg(feature = "aws")]
@@ -37,6 +37,7 @@ pub mod lambda;
 pub mod metrics;
 pub mod notify;
 pub mod outbox;
+pub mod page;
 pub mod service;
 pub mod sqs;
 pub mod store;

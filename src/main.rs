@@ -197,7 +197,7 @@ fn log_as_json() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use taskhold::task::outcome::RetryReason;
+    use taskhold::task::outcome::Unsettled;
 
     #[test]
     fn a_deadline_is_a_moment_unless_no_moment_of_lambda_s_could_be_so_early() {
@@ -211,8 +211,8 @@ mod tests {
 
     #[test]
     fn a_failed_invocation_reports_the_name_of_its_problem() {
-        let stop = FunctionError::Stop("t".to_owned(), RetryReason::Unanswered);
-        let reconcile = FunctionError::Reconcile("s".to_owned(), RetryReason::Unanswered);
+        let stop = FunctionError::Stop("t".to_owned(), Unsettled::Unanswered);
+        let reconcile = FunctionError::Reconcile("s".to_owned(), Unsettled::Unanswered);
         for (error, name, text) in [
             (stop, "TaskNotReconciled", "could not close the jobs of stopping task `t`"),
             (reconcile, "ServiceNotReconciled", "could not reconcile service `s`"),

@@ -5,6 +5,7 @@
 //! report it are stored together and in order. A crash between sending and acknowledging sends the item
 //! twice; no crash loses it.
 
+use crate::sqs::SqsError;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -13,10 +14,16 @@ use serde::{Deserialize, Serialize};
 /// instance has most likely crashed, and another one sends the item.
 pub const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 
-/// A receiver did not take an item; the text names the receiver and the reason.
+/// A receiver did not take an item.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct DeliveryError(pub String);
+pub enum DeliveryError {
+    /// The alert topic or the alert queue did not take it; the text names each that did not, with the reason.
+    #[error("{0}")]
+    Alerts(String),
+    /// The queue of interrupted jobs does not have all messages.
+    #[error("the queue of interrupted jobs: {0}")]
+    InterruptedJobs(SqsError),
+}
 
 /// Delivers items of one kind.
 #[async_trait]
@@ -50,6 +57,20 @@ impl Delivery {
     /// Whether the item waits for its next attempt because earlier ones have failed.
     pub fn is_backing_off(&self, now: Timestamp) -> bool {
         self.failures > 0 && !self.is_due(now)
+    }
+
+    /// Whether an instance has ever claimed the item, and may have sent it.
+    pub fn was_claimed(&self) -> bool {
+        self.claimed_until.is_some()
+    }
+
+    /// The delivery of an item that takes the place of this one's. The instance that claimed the earlier item may still
+    /// be sending it, and the new one must not overtake it, so the claim stands. The receiver failed before and may
+    /// fail again, so the back-off continues instead of starting over.
+    #[must_use]
+    pub fn taken_over(self, now: Timestamp) -> Self {
+        let claim_max = now.checked_add(CLAIM).ok();
+        Self { claimed_until: self.claimed_until.filter(|until| *until > now).min(claim_max), ..self }
     }
 
     /// Claims the item for one instance. The claim takes effect when the record is stored: by compare-and-set, so

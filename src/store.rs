@@ -8,7 +8,7 @@
 pub mod error;
 pub mod memory;
 
-use crate::ecs::service::Page;
+use crate::page::Page;
 use crate::store::error::StoreError;
 use async_trait::async_trait;
 

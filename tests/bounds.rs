@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, ReceivedDeadLetter};
 use taskhold::lambda::function::{Function, Parts};
-use taskhold::outbox::DeliveryError;
+use taskhold::sqs::SqsError;
 use taskhold::store::RECORD_BYTES_MAX;
 
 /// The reads of the sweeps of a steady cluster during [`cost`].
@@ -298,15 +298,15 @@ struct Refusing;
 
 #[async_trait]
 impl DeadLetterQueue for Refusing {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
-        vec![Err(DeliveryError("AccessDenied".to_owned())); messages.len()]
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), SqsError>> {
+        vec![Err(SqsError::Failed("AccessDenied".to_owned())); messages.len()]
     }
 
-    async fn receive_dead_letters(&self, _: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+    async fn receive_dead_letters(&self, _: usize) -> Result<Vec<ReceivedDeadLetter>, SqsError> {
         panic!("no test here redrives")
     }
 
-    async fn delete_dead_letters(&self, receipts: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn delete_dead_letters(&self, receipts: &[String]) -> Vec<Result<(), SqsError>> {
         panic!("unexpected deletion of {receipts:?}")
     }
 }

@@ -395,6 +395,6 @@ async fn a_description_that_says_nothing_of_the_task_is_an_error_and_no_stop() {
     ] {
         canned.set(ServiceAnswer::Output(answer.clone()));
         let error = last_status(&canned.ecs).await.unwrap_err();
-        assert!(matches!(&error, EcsError::Server(text) if text.contains(A)), "{answer}: {error:?}");
+        assert!(matches!(&error, EcsError::Incomplete(text) if text.contains(A)), "{answer}: {error:?}");
     }
 }

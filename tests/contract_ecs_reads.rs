@@ -445,7 +445,10 @@ async fn a_service_is_known_by_its_arn_in_long_and_in_short_form_and_another_one
         service["serviceArn"] = arn.clone();
         canned.set(json!({"services": [service]}));
         let error = canned.describe().await.unwrap_err();
-        assert!(matches!(&error, EcsError::Server(text) if text.contains("`web` only `nothing`")), "{arn}: {error:?}");
+        assert!(
+            matches!(&error, EcsError::Incomplete(text) if text.contains("`web` only `nothing`")),
+            "{arn}: {error:?}"
+        );
     }
 }
 
@@ -464,7 +467,7 @@ async fn a_service_that_is_missing_is_none_and_any_other_failure_is_an_error() {
     ] {
         canned.set(answer.clone());
         let error = canned.describe().await.unwrap_err();
-        let EcsError::Server(text) = &error else { panic!("{answer}: {error:?}") };
+        let EcsError::Incomplete(text) = &error else { panic!("{answer}: {error:?}") };
         assert!(text.contains("`web`") && text.contains(&format!("only `{reported}`")), "{text}");
     }
 }
@@ -486,7 +489,7 @@ async fn services_are_described_together_and_each_must_be_answered() {
         canned.set(json!({"services": [rolling()], "failures": failures}));
         let error = canned.ecs.describe_services(&cluster(), &services).await.unwrap_err();
         assert!(
-            matches!(&error, EcsError::Server(_)),
+            matches!(&error, EcsError::Incomplete(_)),
             "an answer about one service proves nothing about another: {error:?}"
         );
     }
@@ -573,7 +576,7 @@ async fn a_task_that_is_gone_is_omitted_and_one_that_is_not_answered_for_is_an_e
     ] {
         canned.set(json!({"tasks": [a, {"lastStatus": "RUNNING"}], "failures": failures}));
         let error = canned.ecs.describe_tasks(&cluster(), &ids(&[A, B])).await.unwrap_err();
-        assert!(matches!(&error, EcsError::Server(text) if text.contains(B)), "{failures}: {error:?}");
+        assert!(matches!(&error, EcsError::Incomplete(text) if text.contains(B)), "{failures}: {error:?}");
     }
 }
 

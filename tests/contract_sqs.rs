@@ -17,8 +17,7 @@ use taskhold::lambda::dead_letter::{
 };
 use taskhold::lambda::received::{Channel, Received, SENT_AT_ATTRIBUTE};
 use taskhold::notify::sink::InterruptedJobQueue;
-use taskhold::outbox::DeliveryError;
-use taskhold::sqs::{MESSAGE_BYTES_MAX, MESSAGES_PER_SEND_MAX};
+use taskhold::sqs::{MESSAGE_BYTES_MAX, MESSAGES_PER_SEND_MAX, SqsError};
 
 const QUEUE: &str = "jobs-dead-lettered";
 const SOURCE: &str = "arn:aws:sqs:eu-west-1:111122223333:jobs";
@@ -45,11 +44,11 @@ async fn queue_at(endpoint: &str, queue: &str) -> AwsQueue {
 }
 
 impl Simulated {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), SqsError>> {
         queue_at(&self.server.endpoint(), QUEUE).await.send_dead_letters(messages).await
     }
 
-    async fn forward(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn forward(&self, bodies: &[String]) -> Vec<Result<(), SqsError>> {
         queue_at(&self.server.endpoint(), QUEUE).await.send(bodies).await
     }
 }
@@ -164,10 +163,10 @@ async fn an_answer_is_read_by_the_ids_of_its_entries_and_silence_about_one_means
         ],
     })))
     .await;
-    let failed = |why: &str| Err(DeliveryError(why.to_owned()));
+    let failed = |why: &str| Err(SqsError::Failed(why.to_owned()));
     let expected = [
         Ok(()),
-        failed("SQS did not answer for it"),
+        Err(SqsError::Unanswered),
         failed("InternalError: no message"),
         Ok(()),
         failed("InvalidParameterValue: because of x"),
@@ -182,7 +181,7 @@ async fn an_entry_reported_as_both_succeeded_and_failed_is_not_delivered() {
         canned(ServiceAnswer::Output(json!({"Successful": [successful("0")], "Failed": [failed]}))).await;
     assert_eq!(
         queue.send_dead_letters(&[dead_lettered("x")]).await,
-        [Err(DeliveryError("InternalError: no message".to_owned()))]
+        [Err(SqsError::Failed("InternalError: no message".to_owned()))]
     );
 }
 

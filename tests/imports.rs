@@ -14,9 +14,9 @@ const WORKER: &str = "worker/src";
 
 /// From the bottom: a module may import from those before it. ARCHITECTURE.md draws the same order. `aws` implements the
 /// ports of all others, and only `main.rs` imports it.
-const ORDER_OF_FUNCTION: [&str; 15] = [
-    "clock", "metrics", "text", "sqs", "budget", "ecs", "config", "outbox", "store", "task", "service", "notify",
-    "api", "lambda", "aws",
+const ORDER_OF_FUNCTION: [&str; 16] = [
+    "clock", "metrics", "text", "page", "sqs", "budget", "ecs", "config", "outbox", "store", "task", "service",
+    "notify", "api", "lambda", "aws",
 ];
 
 const ORDER_OF_SIMULATOR: [&str; 14] = [

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use taskhold::lambda::function::Function;
-use taskhold::outbox::DeliveryError;
 use taskhold::service::recheck::{Recheck, RecheckQueue};
+use taskhold::sqs::SqsError;
 
 const SECOND: Millis = 1000;
 const TASKS: u32 = 100;
@@ -28,9 +28,9 @@ struct Rechecks {
 
 #[async_trait]
 impl RecheckQueue for Rechecks {
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), SqsError> {
         if self.refuses.load(Ordering::Relaxed) {
-            return Err(DeliveryError("AccessDenied".to_owned()));
+            return Err(SqsError::Failed("AccessDenied".to_owned()));
         }
         locked(&self.sent).push((serde_json::from_str(&recheck.body()).unwrap(), delay.as_secs()));
         Ok(())

@@ -10,10 +10,11 @@ use taskhold::clock::Clock;
 use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use taskhold::ecs::error::EcsError;
-use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
+use taskhold::ecs::service::{Service, ServiceArn, ServiceStatus};
 use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ServiceReads};
+use taskhold::page::Page;
 use taskhold::service::blocking_task::ProtectedFor;
 use taskhold::service::diagnosis::{Remembered, diagnose};
 use taskhold::service::forecast::DiagnosisPolicy;
@@ -403,7 +404,7 @@ async fn a_protection_that_ecs_does_not_tell_is_a_gap_and_not_no_protection() {
         let mut ecs = blocked(2, 1);
         ecs.tasks[2].protection = protection.clone();
         let snapshot = snapshot_of(&ecs).await;
-        let [Gap::Protection(EcsError::Server(text))] = snapshot.gaps.as_slice() else {
+        let [Gap::Protection(EcsError::Incomplete(text))] = snapshot.gaps.as_slice() else {
             panic!("{protection:?}: {:?}", snapshot.gaps)
         };
         assert!(text.contains(id(2).as_str()) && text.ends_with(says), "{text}");
@@ -484,7 +485,7 @@ async fn a_list_without_an_end_is_given_up_and_is_a_gap() {
     let snapshot = snapshot_of(&ecs).await;
     assert_eq!(ecs.count(Read::List), 100);
     let failure = "ListTasks answered 100 pages with 0 tasks and reported more";
-    assert_eq!(snapshot.gaps, [Gap::Tasks(EcsError::Server(failure.to_owned()))]);
+    assert_eq!(snapshot.gaps, [Gap::Tasks(EcsError::Incomplete(failure.to_owned()))]);
     judged_with_care(&snapshot, "a list without an end");
 }
 

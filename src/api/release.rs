@@ -9,7 +9,7 @@ use crate::ecs::arn::Task;
 use crate::ecs::arn::TaskId;
 use crate::service::remediation::carry_out::is_released;
 use crate::task::change::{ReleaseRule, TaskChange};
-use crate::task::outcome::TaskState;
+use crate::task::outcome::{ReconciledTask, TaskState};
 use crate::task::protection::Protection;
 use crate::task::record::TaskRecord;
 use crate::text::{listed, shown_time};
@@ -34,7 +34,7 @@ impl Commands<'_> {
         }
         let changes = to_release.iter().map(|task| TaskChange { release, ..TaskChange::none(task.clone()) });
         let states = self.services.tasks.reconcile(changes.collect(), budget).await;
-        self.services.process_results(to_release.iter().zip(&states), budget).await;
+        self.services.process_results(ReconciledTask::all(&to_release, &states), budget).await;
         answers.extend(to_release.iter().zip(states).map(|(task, state)| self.released(task, state)));
         answers.sort_by(|one, other| one.task_arn.cmp(&other.task_arn));
         Answer::Release { tasks: answers }

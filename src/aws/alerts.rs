@@ -45,6 +45,6 @@ impl Sink for AwsAlertSink {
             .into_iter()
             .filter_map(|(which, result)| result?.err().map(|why| format!("the {which} did not take it: {why}")))
             .collect();
-        if failures.is_empty() { Ok(()) } else { Err(DeliveryError(failures.join("; "))) }
+        if failures.is_empty() { Ok(()) } else { Err(DeliveryError::Alerts(failures.join("; "))) }
     }
 }

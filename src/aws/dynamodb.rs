@@ -17,7 +17,7 @@ use crate::aws::dynamodb::item::Item;
 use crate::aws::dynamodb::known_keys::KnownKeys;
 use crate::aws::dynamodb::table_record::TableRecord;
 use crate::clock::Clock;
-use crate::ecs::service::Page;
+use crate::page::Page;
 use crate::store::error::StoreError;
 use crate::store::{RecordPage, Store, StorePages, Stored, Version, Versioned};
 use async_trait::async_trait;

@@ -4,13 +4,14 @@ pub mod reads;
 
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::error::EcsError;
-use crate::ecs::service::{Page, Service, ServiceArn};
+use crate::ecs::service::{Service, ServiceArn};
 use crate::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use crate::ecs::task::TaskDescription;
 use crate::ecs::{
     Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
     ServiceUpdates,
 };
+use crate::page::Page;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
@@ -83,7 +84,7 @@ impl ServiceReads for AwsEcs {
         };
         match tasks.iter().find(|id| !described.iter().any(|task| task.id == **id) && !is_gone(id)) {
             None => Ok(described),
-            Some(missing) => Err(EcsError::Server(format!("DescribeTasks did not answer for task `{missing}`"))),
+            Some(missing) => Err(EcsError::Incomplete(format!("DescribeTasks did not answer for task `{missing}`"))),
         }
     }
 

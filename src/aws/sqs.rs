@@ -4,9 +4,8 @@ use crate::aws::lazy::Lazy;
 use crate::lambda::dead_letter::{DeadLetter, DeadLetterQueue, ReceivedDeadLetter};
 use crate::notify::message::AlertMessage;
 use crate::notify::sink::InterruptedJobQueue;
-use crate::outbox::DeliveryError;
 use crate::service::recheck::{DELAY_SECONDS_MAX, Recheck, RecheckQueue};
-use crate::sqs::sends;
+use crate::sqs::{SqsError, sends};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
@@ -46,16 +45,16 @@ impl AwsQueue {
     }
 
     /// Sends `count` entries; the id of each is its index. Returns for each whether SQS accepted it.
-    async fn send_batch(&self, count: usize, entries: Entries) -> Vec<Result<(), DeliveryError>> {
+    async fn send_batch(&self, count: usize, entries: Entries) -> Vec<Result<(), SqsError>> {
         let sent = match entries {
             Ok(entries) => {
                 let call = self.client.client().send_message_batch().queue_url(&self.queue_url);
                 call.set_entries(Some(entries))
                     .send()
                     .await
-                    .map_err(|error| DeliveryError(crate::aws::on_one_line(&error)))
+                    .map_err(|error| SqsError::Failed(crate::aws::on_one_line(&error)))
             }
-            Err(error) => Err(DeliveryError(error.to_string())),
+            Err(error) => Err(SqsError::Failed(error.to_string())),
         };
         let answer = match sent {
             Ok(answer) => answer,
@@ -74,7 +73,7 @@ impl AwsQueue {
         call.send().await.map(drop).map_err(|error| crate::aws::on_one_line(&error))
     }
 
-    async fn receive(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+    async fn receive(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, SqsError> {
         let call = self.client.client().receive_message().queue_url(&self.queue_url);
         let call = call
             .max_number_of_messages(i32::try_from(max).unwrap_or(i32::MAX))
@@ -82,24 +81,24 @@ impl AwsQueue {
             .wait_time_seconds(WAIT_SECONDS)
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .message_attribute_names("All");
-        let received = call.send().await.map_err(|error| DeliveryError(crate::aws::on_one_line(&error)))?;
+        let received = call.send().await.map_err(|error| SqsError::Failed(crate::aws::on_one_line(&error)))?;
         Ok(received.messages.unwrap_or_default().into_iter().map(dead_letter).collect())
     }
 
     /// Deletes messages; the id of each entry is its index. Returns for each whether SQS deleted it.
-    async fn delete_batch(&self, receipt_handles: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn delete_batch(&self, receipt_handles: &[String]) -> Vec<Result<(), SqsError>> {
         let entry = |(at, handle): (usize, &String)| {
             DeleteMessageBatchRequestEntry::builder().id(at.to_string()).receipt_handle(handle).build()
         };
-        let all = |why: String| vec![Err(DeliveryError(why)); receipt_handles.len()];
+        let all = |why: SqsError| vec![Err(why); receipt_handles.len()];
         let entries = match receipt_handles.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>() {
             Ok(entries) => entries,
-            Err(error) => return all(error.to_string()),
+            Err(error) => return all(SqsError::Failed(error.to_string())),
         };
         let call = self.client.client().delete_message_batch().queue_url(&self.queue_url);
         let answer = match call.set_entries(Some(entries)).send().await {
             Ok(answer) => answer,
-            Err(error) => return all(crate::aws::on_one_line(&error)),
+            Err(error) => return all(SqsError::Failed(crate::aws::on_one_line(&error))),
         };
         by_place(receipt_handles.len(), answer.successful().iter().map(|deleted| deleted.id()), answer.failed())
     }
@@ -110,8 +109,8 @@ fn by_place<'a>(
     count: usize,
     successful: impl Iterator<Item = &'a str>,
     failed: &[BatchResultErrorEntry],
-) -> Vec<Result<(), DeliveryError>> {
-    let mut results = vec![Err(DeliveryError("SQS did not answer for it".to_owned())); count];
+) -> Vec<Result<(), SqsError>> {
+    let mut results = vec![Err(SqsError::Unanswered); count];
     let place = |id: &str| id.parse::<usize>().ok().filter(|at| *at < count);
     for at in successful.filter_map(place) {
         results[at] = Ok(());
@@ -119,7 +118,7 @@ fn by_place<'a>(
     for failed in failed {
         if let Some(at) = place(failed.id()) {
             results[at] =
-                Err(DeliveryError(format!("{}: {}", failed.code(), failed.message().unwrap_or("no message"))));
+                Err(SqsError::Failed(format!("{}: {}", failed.code(), failed.message().unwrap_or("no message"))));
         }
     }
     results
@@ -127,32 +126,36 @@ fn by_place<'a>(
 
 #[async_trait]
 impl RecheckQueue for AwsQueue {
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), SqsError> {
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX).min(DELAY_SECONDS_MAX);
         let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(recheck.body());
         let sent = call.delay_seconds(seconds).send().await;
-        sent.map(drop).map_err(|error| DeliveryError(crate::aws::on_one_line(&error)))
+        sent.map(drop).map_err(|error| SqsError::Failed(crate::aws::on_one_line(&error)))
     }
 }
 
 #[async_trait]
 impl DeadLetterQueue for AwsQueue {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
-        self.send_batch(messages.len(), messages.iter().enumerate().map(dead_lettered).collect()).await
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), SqsError>> {
+        self.send_batch(
+            messages.len(),
+            messages.iter().enumerate().map(|(at, message)| dead_lettered(at, message)).collect(),
+        )
+        .await
     }
 
-    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, SqsError> {
         self.receive(max).await
     }
 
-    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), SqsError>> {
         self.delete_batch(receipt_handles).await
     }
 }
 
 #[async_trait]
 impl InterruptedJobQueue for AwsQueue {
-    async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), SqsError>> {
         let batch = |bodies: &[String]| {
             let entry = |(at, body): (usize, &String)| of_id(at).message_body(body).build();
             self.send_batch(bodies.len(), bodies.iter().enumerate().map(entry).collect())
@@ -169,7 +172,7 @@ fn of_id(at: usize) -> SendMessageBatchRequestEntryBuilder {
     SendMessageBatchRequestEntry::builder().id(at.to_string())
 }
 
-fn dead_lettered((at, message): (usize, &DeadLetter)) -> Result<SendMessageBatchRequestEntry, BuildError> {
+fn dead_lettered(at: usize, message: &DeadLetter) -> Result<SendMessageBatchRequestEntry, BuildError> {
     let mut entry = of_id(at).message_body(&message.body);
     for (name, value) in &message.attributes {
         entry = entry.message_attributes(*name, string(value)?);

@@ -38,13 +38,22 @@ impl DeploymentStrategy {
     }
 }
 
+/// The steps of a LINEAR deployment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinearSteps {
+    /// `stepPercent`: the traffic that shifts with each.
+    pub percent: f64,
+    /// `stepBakeTimeInMinutes`: the pause after each.
+    pub bake_minutes: i64,
+}
+
 /// The timing of a traffic shift.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TrafficShift {
     /// `bakeTimeInMinutes`: how long the old tasks stay after all traffic has shifted.
     pub bake_minutes: i64,
-    /// For LINEAR: `stepPercent`, and `stepBakeTimeInMinutes` after each step.
-    pub linear: Option<(f64, i64)>,
+    /// For LINEAR.
+    pub linear: Option<LinearSteps>,
     /// For CANARY: `canaryBakeTimeInMinutes` before the remaining traffic shifts.
     pub canary_minutes: Option<i64>,
 }
@@ -57,7 +66,7 @@ impl TrafficShift {
             DeploymentStrategy::Rolling | DeploymentStrategy::Other(_) => 0,
             DeploymentStrategy::BlueGreen => self.bake_minutes,
             DeploymentStrategy::Linear => {
-                let shift = self.linear.map_or(0, |(percent, minutes)| (steps(percent) - 1).max(0) * minutes);
+                let shift = self.linear.map_or(0, |linear| (steps(linear.percent) - 1).max(0) * linear.bake_minutes);
                 self.bake_minutes + shift
             }
             DeploymentStrategy::Canary => self.bake_minutes + self.canary_minutes.unwrap_or(0),

@@ -21,6 +21,9 @@ pub enum EcsError {
     /// A 5xx answer, or an error code that taskhold does not know.
     #[error("ECS failed: {0}")]
     Server(String),
+    /// An answer without what was asked for, or a list without an end.
+    #[error("ECS failed: {0}")]
+    Incomplete(String),
     /// No answer, or an unreadable one.
     #[error("no answer from ECS: {0}")]
     NoAnswer(String),
@@ -54,7 +57,9 @@ impl EcsError {
     /// message that was received too often, it is dead-lettered in the end.
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Throttled | Self::AccessDenied(_) | Self::Server(_) | Self::NoAnswer(_) => Disposition::Retry,
+            Self::Throttled | Self::AccessDenied(_) | Self::Server(_) | Self::Incomplete(_) | Self::NoAnswer(_) => {
+                Disposition::Retry
+            }
             Self::ClusterNotFound(_) | Self::NotFound(_) => Disposition::RetryWhileYoung,
             Self::Rejected(_) => Disposition::DeadLetter,
         }
@@ -69,7 +74,7 @@ impl EcsError {
             | Self::ClusterNotFound(_)
             | Self::NotFound(_)
             | Self::Rejected(_) => Effect::None,
-            Self::Server(_) | Self::NoAnswer(_) => Effect::Unknown,
+            Self::Server(_) | Self::Incomplete(_) | Self::NoAnswer(_) => Effect::Unknown,
         }
     }
 

@@ -7,10 +7,6 @@ use jiff::Timestamp;
 use std::fmt;
 use std::str::FromStr;
 
-/// Most service deployments that one `DescribeServiceDeployments` takes (ECS API Reference,
-/// "DescribeServiceDeployments").
-pub const SERVICE_DEPLOYMENTS_PER_READ_MAX: usize = 20;
-
 /// The ARN of a service deployment, `…:service-deployment/CLUSTER/SERVICE/ID`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceDeploymentArn(String);

@@ -13,11 +13,11 @@ use crate::lambda::job_message::JobMessageType;
 use crate::lambda::outcome::{MessageOutcome, message_outcome, release_is_open, retry_or_dead_letter};
 use crate::lambda::received::Received;
 use crate::metrics::Counts;
-use crate::outbox::DeliveryError;
 use crate::service::lookups::EventOrigin;
 use crate::service::reconciler::SERVICES_AT_ONCE;
+use crate::sqs::SqsError;
 use crate::task::concurrently::at_once;
-use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::outcome::{ReconciledTask, TaskState, Unsettled};
 use crate::task::stop::{ObservedStop, ReportedStop};
 use crate::text::shown_time;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
@@ -34,11 +34,11 @@ struct Outcomes {
     /// By index of the task change.
     states: Vec<TaskState>,
     /// Tasks whose release could not be scheduled, with the reason, by index of the task change.
-    unscheduled: HashMap<usize, RetryReason>,
+    unscheduled: HashMap<usize, Unsettled>,
     /// Task stops that could not be observed, with the reason, by index of the task change.
-    unobserved: HashMap<usize, RetryReason>,
+    unobserved: HashMap<usize, Unsettled>,
     /// By index of the service or sweep to reconcile.
-    reconciled: Vec<Result<(), RetryReason>>,
+    reconciled: Vec<Result<(), Unsettled>>,
     now: Timestamp,
 }
 
@@ -73,10 +73,10 @@ impl Function {
         // In the order of the records, so that the same batch is always handled the same way.
         let tasks: Vec<Task> = gathered.changes.iter().map(|change| change.task.clone()).collect();
         let states = self.services.tasks.reconcile(gathered.changes, budget).await;
-        let carried_out = || tasks.iter().zip(&states);
+        let reconciled_tasks = || ReconciledTask::all(&tasks, &states);
         let unscheduled = self.schedule_releases(&gathered.pending, &tasks, &states, budget).await;
-        self.services.process_results(carried_out(), budget).await;
-        let unreported = self.services.tasks.report_interruptions(carried_out()).await;
+        self.services.process_results(reconciled_tasks(), budget).await;
+        let unreported = self.services.tasks.report_interruptions(reconciled_tasks()).await;
         unobserved.extend(unreported.into_iter().map(|one| (gathered.places[&one.task], one.failure)));
         // After the jobs: a task that needs protection waits for nothing else.
         let mut reconciled = vec![Ok(()); gathered.service_work.len()];
@@ -90,7 +90,7 @@ impl Function {
 
     fn message_outcome(&self, pending: Pending, received: &Received, outcomes: &Outcomes) -> MessageOutcome {
         let Outcomes { states, unscheduled, unobserved, reconciled, now } = outcomes;
-        let retry = |reason: &RetryReason| retry_or_dead_letter(reason.clone(), received, self.config());
+        let retry = |reason: &Unsettled| retry_or_dead_letter(reason.clone(), received, self.config());
         match pending {
             Pending::Ended(message_outcome) => message_outcome,
             Pending::Job { place, message_type, job: key } => {
@@ -122,7 +122,7 @@ impl Function {
 
     /// Observes the claimed task stops, together with the jobs that the batch itself reports for those tasks. Returns
     /// the failed ones by index, with the reason.
-    async fn observe_stops(&self, gathered: &mut Gathered, budget: Budget<'_>) -> HashMap<usize, RetryReason> {
+    async fn observe_stops(&self, gathered: &mut Gathered, budget: Budget<'_>) -> HashMap<usize, Unsettled> {
         let stops = std::mem::take(&mut gathered.stops);
         let jobs_at = |place: &usize| gathered.changes[*place].jobs.as_slice();
         let reported: Vec<_> = stops.iter().map(|(place, stop)| ReportedStop { stop, jobs: jobs_at(place) }).collect();
@@ -144,7 +144,7 @@ impl Function {
         unobserved
     }
 
-    async fn carry_out(&self, work: &ServiceWork, budget: Budget<'_>) -> Result<(), RetryReason> {
+    async fn carry_out(&self, work: &ServiceWork, budget: Budget<'_>) -> Result<(), Unsettled> {
         match work {
             ServiceWork::Trigger(trigger) => {
                 self.services.on_trigger(trigger, EventOrigin::Queue, budget).await.map(drop)
@@ -179,23 +179,23 @@ impl Function {
         let kept: Vec<_> = stream::iter(sends).buffered(SENDS_AT_ONCE).concat().await;
         for (at, kept) in places.into_iter().zip(kept) {
             log_dead_letter(&records[at], &message_outcomes[at], &kept);
-            if let Err(error) = kept {
-                message_outcomes[at] = MessageOutcome::Retry(RetryReason::NotDeadLettered(error));
+            if let Err(reason) = kept {
+                message_outcomes[at] = MessageOutcome::Retry(reason);
             }
         }
     }
 
     /// Sends a few messages to the dead-letter queue and returns for each, in order, whether the queue has stored it.
-    async fn send_dead_letters(&self, send: &[DeadLetter], budget: Budget<'_>) -> Vec<Result<(), DeliveryError>> {
-        let all = |problem: &str| vec![Err(DeliveryError(problem.to_owned())); send.len()];
-        let Some(queue) = &self.dead_letters else { return all("TASKHOLD_DEAD_LETTER_QUEUE_URL is not set") };
+    async fn send_dead_letters(&self, send: &[DeadLetter], budget: Budget<'_>) -> Vec<Result<(), Unsettled>> {
+        let all = |reason| vec![Err(reason); send.len()];
+        let Some(queue) = &self.dead_letters else { return all(Unsettled::NoDeadLetterQueue) };
         if let Err(out_of_time) = budget.allows_a_call(self.clock()) {
-            return all(&out_of_time.to_string());
+            return all(out_of_time.into());
         }
         let mut kept = queue.send_dead_letters(send).await;
         // A message that the answer does not mention is not stored.
-        kept.resize(send.len(), Err(DeliveryError("the queue did not answer for it".to_owned())));
-        kept
+        kept.resize(send.len(), Err(SqsError::Unanswered));
+        kept.into_iter().map(|kept| kept.map_err(Unsettled::NotDeadLettered)).collect()
     }
 }
 
@@ -225,7 +225,7 @@ fn hold_groups(records: &[SqsMessage], message_outcomes: &mut [MessageOutcome]) 
         }
         let Some(group) = message.attributes.get(GROUP) else { continue };
         if held.contains(group) {
-            *message_outcome = MessageOutcome::Retry(RetryReason::GroupHeld);
+            *message_outcome = MessageOutcome::Retry(Unsettled::GroupHeld);
         } else if retried {
             held.insert(group);
         }
@@ -251,7 +251,7 @@ fn respond(records: &[SqsMessage], message_outcomes: &[MessageOutcome], counts: 
     response
 }
 
-fn log_dead_letter(message: &SqsMessage, outcome: &MessageOutcome, kept: &Result<(), DeliveryError>) {
+fn log_dead_letter(message: &SqsMessage, outcome: &MessageOutcome, kept: &Result<(), Unsettled>) {
     let id = message.message_id.as_deref().unwrap_or_default();
     let MessageOutcome::DeadLetter(reason) = outcome else { return };
     match kept {

@@ -2,8 +2,7 @@
 //! counts as done. A crash in between dead-letters it twice rather than never.
 
 use crate::lambda::received::{Received, SENT_AT_ATTRIBUTE};
-use crate::outbox::DeliveryError;
-use crate::sqs::{MESSAGE_BYTES_MAX, sends};
+use crate::sqs::{MESSAGE_BYTES_MAX, SqsError, sends};
 use async_trait::async_trait;
 use aws_lambda_events::sqs::SqsMessage;
 use std::collections::HashMap;
@@ -60,15 +59,15 @@ pub const MESSAGES_PER_RECEIVE_MAX: usize = 10;
 pub trait DeadLetterQueue: Send + Sync {
     /// Sends at most [`crate::sqs::MESSAGES_PER_SEND_MAX`] messages of at most [`MESSAGE_BYTES_MAX`] together. Returns
     /// for each, in order, whether the queue has stored it.
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>>;
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), SqsError>>;
 
     /// Receives at most `max` messages, of at most [`MESSAGES_PER_RECEIVE_MAX`], with all their attributes; none if the
     /// queue is empty. No other receive returns them for some minutes.
-    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError>;
+    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, SqsError>;
 
     /// Deletes received messages by their receipt handles, at most [`MESSAGES_PER_RECEIVE_MAX`]. Returns for each, in
     /// order, whether it is deleted.
-    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), DeliveryError>>;
+    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), SqsError>>;
 }
 
 impl DeadLetter {

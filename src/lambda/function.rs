@@ -26,7 +26,7 @@ use crate::service::trigger::ServiceTrigger;
 use crate::store::StorePages;
 use crate::task::change::TaskChange;
 use crate::task::interruption::StopStage;
-use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::outcome::{TaskState, Unsettled};
 use crate::task::rate_limit::RateLimit;
 use crate::task::reconciler::TaskReconciler;
 use crate::task::record::TaskRecord;
@@ -107,10 +107,10 @@ pub enum FunctionError {
     },
     /// ECS or the state store failed.
     #[error("could not close the jobs of stopping task `{0}`: {1}")]
-    Stop(String, RetryReason),
+    Stop(String, Unsettled),
     /// ECS, the state store or the recheck queue failed.
     #[error("could not reconcile service `{0}`: {1}")]
-    Reconcile(String, RetryReason),
+    Reconcile(String, Unsettled),
 }
 
 impl FunctionError {
@@ -218,7 +218,7 @@ impl Function {
 
     async fn handle_stop(&self, stop: &TaskStopEvent, budget: Budget<'_>) -> Result<String, FunctionError> {
         let task = &stop.task;
-        let failed = |reason: RetryReason| FunctionError::Stop(task.to_string(), reason);
+        let failed = |reason: Unsettled| FunctionError::Stop(task.to_string(), reason);
         let end = self.services.tasks.read_stop(stop, budget).await.map_err(failed)?;
         let Some(ObservedStop { end, protection }) = end else {
             // An earlier attempt may have left a pending notification.

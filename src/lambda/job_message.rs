@@ -11,7 +11,7 @@ use crate::ecs::arn::{Task, shown};
 pub use crate::lambda::job_message::error::JobMessageError;
 use crate::lambda::job_message_fields::{JobMessageFields, MisnamedField};
 use crate::task::agent_protection::AgentProtection;
-use crate::task::job::{Job, JobKey, Labels, Reported};
+use crate::task::job::{Job, JobKey, JobReport, Labels, Reported};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -81,10 +81,8 @@ pub struct JobMessage {
 pub struct ReportedJob {
     /// The task that runs it.
     pub task: Task,
-    /// Identifies it within the task.
-    pub key: JobKey,
-    /// What the message reports about it.
-    pub job: Job,
+    /// What the message reports.
+    pub report: JobReport,
 }
 
 impl JobMessageFields {
@@ -215,7 +213,7 @@ impl JobMessage {
         // ECS grants at most this from now on, whatever the message says.
         let grantable = after(PROTECTION_MINUTES_MAX);
         job.protection = self.protection.map(|report| Reported { at: sent_at, value: report.at_most(grantable) });
-        ReportedJob { task: self.task, key: self.job, job }
+        ReportedJob { task: self.task, report: JobReport { key: self.job, job } }
     }
 }
 

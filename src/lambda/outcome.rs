@@ -7,7 +7,7 @@ use crate::ecs::error::Disposition;
 use crate::lambda::job_message::JobMessageType;
 use crate::lambda::received::Received;
 use crate::task::job::JobKey;
-use crate::task::outcome::{RetryReason, TaskState, disposition};
+use crate::task::outcome::{TaskState, Unsettled, disposition};
 use crate::task::record::TaskRecord;
 use jiff::Timestamp;
 
@@ -17,7 +17,7 @@ pub enum MessageOutcome {
     /// Carried out, or nothing was left to do: the message is acknowledged.
     Done,
     /// Reported as failed: the queue redelivers the message.
-    Retry(RetryReason),
+    Retry(Unsettled),
     /// Sent to the dead-letter queue with this reason, then acknowledged.
     DeadLetter(String),
 }
@@ -85,9 +85,9 @@ fn is_rejected(message_type: JobMessageType, job: &JobKey, record: &TaskRecord, 
 }
 
 /// Whether ECS refuses the task itself, and not only for now.
-fn is_of_no_task(reason: &RetryReason) -> bool {
+fn is_of_no_task(reason: &Unsettled) -> bool {
     let of_no_task = [FailureReason::Missing, FailureReason::TaskNotValid];
-    matches!(reason, RetryReason::Refused(refusal) if of_no_task.contains(&refusal.reason))
+    matches!(reason, Unsettled::Refused(refusal) if of_no_task.contains(&refusal.reason))
 }
 
 fn is_young(received: &Received, config: &Config, now: Timestamp) -> bool {
@@ -95,7 +95,7 @@ fn is_young(received: &Received, config: &Config, now: Timestamp) -> bool {
 }
 
 /// Bounds retries: a message that was received too often is dead-lettered with the reason of its last failure.
-pub fn retry_or_dead_letter(reason: RetryReason, received: &Received, config: &Config) -> MessageOutcome {
+pub fn retry_or_dead_letter(reason: Unsettled, received: &Received, config: &Config) -> MessageOutcome {
     if received.receives < config.receives_max {
         return MessageOutcome::Retry(reason);
     }

@@ -13,7 +13,7 @@ use crate::lambda::dead_letter::{
 use crate::lambda::function::Function;
 use crate::lambda::outcome::MessageOutcome;
 use crate::lambda::received::{Channel, Received, SENT_AT_ATTRIBUTE, first_sent_at, moment_of_sqs};
-use crate::outbox::DeliveryError;
+use crate::sqs::SqsError;
 use aws_lambda_events::sqs::SqsMessage;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -151,7 +151,7 @@ async fn delete(queue: &dyn DeadLetterQueue, messages: &[ReceivedDeadLetter], re
     let handles: Vec<String> = messages.iter().map(|message| message.receipt_handle.clone()).collect();
     let mut deleted = queue.delete_dead_letters(&handles).await;
     // A message that the answer does not mention is not deleted.
-    deleted.resize(messages.len(), Err(DeliveryError("the queue did not answer for it".to_owned())));
+    deleted.resize(messages.len(), Err(SqsError::Unanswered));
     for (message, deleted) in messages.iter().zip(&deleted) {
         if let Err(error) = deleted {
             report.keep(message, &format!("it was carried out, but not deleted: {error}"));

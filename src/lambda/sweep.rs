@@ -13,15 +13,15 @@ pub mod tasks;
 
 use crate::api::answer::SweepReport;
 use crate::budget::Budget;
-use crate::budget::CALL_TIME;
 use crate::lambda::function::Function;
 use crate::lambda::sweep::open_records::OpenTasks;
 use crate::lambda::sweep::pace::Pace;
 use crate::lambda::sweep::part::Part;
 use crate::service::recheck::{Recheck, SweepPlace};
-use crate::task::outcome::RetryReason;
+use crate::task::outcome::Unsettled;
 use crate::text::shown_time;
 use jiff::{SignedDuration, Timestamp};
+use std::cell::Cell;
 use std::time::Duration;
 use tracing::warn;
 
@@ -36,7 +36,7 @@ const THROTTLED_PAUSE: Duration = Duration::from_secs(5);
 struct SweptPart {
     report: SweepReport,
     /// Whether the recheck for the rest was sent, if one is needed.
-    rest: Result<(), RetryReason>,
+    rest: Result<(), Unsettled>,
 }
 
 impl SweptPart {
@@ -59,7 +59,7 @@ impl Function {
         started_at: Timestamp,
         place: SweepPlace,
         budget: Budget<'_>,
-    ) -> Result<(), RetryReason> {
+    ) -> Result<(), Unsettled> {
         let now = self.clock().now();
         if now.duration_since(started_at) >= SWEEP_MAX {
             warn!(started = shown_time(started_at), "ending a sweep that has taken too long; later ones continue");
@@ -70,19 +70,18 @@ impl Function {
 
     /// Sweeps from a place on.
     async fn sweep_from(&self, place: SweepPlace, started_at: Timestamp, pace: Pace, budget: Budget<'_>) -> SweptPart {
-        let deadline = budget.deadline;
-        let end = deadline.saturating_sub(CALL_TIME).unwrap_or(deadline).min(self.clock().now() + SWEEP_TIME);
+        let share = budget.within(SWEEP_TIME, self.clock());
         let (open_tasks, report) = (OpenTasks::default(), SweepReport::default());
-        let mut part = Part { end, budget, is_throttled: false, pace, open_tasks, report };
+        let mut part = Part { share, budget, is_throttled: Cell::new(false), pace, open_tasks, report };
         let Some(place) = self.sweep_part(place, &mut part).await else { return SweptPart::whole(part.report) };
         let Some(queue) = &self.services.rechecks else { return SweptPart::whole(part.report) };
         // Immediately, but behind job messages that arrived meanwhile; after throttling, once ECS accepts calls again.
-        let delay = if part.is_throttled { THROTTLED_PAUSE } else { Duration::ZERO };
+        let delay = if part.is_throttled.get() { THROTTLED_PAUSE } else { Duration::ZERO };
         let sent = queue.send(&Recheck::Sweep { started_at, place }, delay).await;
         part.report.continues = sent.is_ok();
         let rest = sent.map_err(|error| {
             warn!(failure = %error, "could not schedule the rest of the sweep");
-            RetryReason::RecheckNotSent(error)
+            Unsettled::RecheckNotSent(error)
         });
         SweptPart { report: part.report, rest }
     }

@@ -2,7 +2,7 @@
 
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::shown;
-use crate::ecs::task::StopCause;
+use crate::ecs::task::{ContainerExit, StopCause};
 use crate::task::stop::TaskStopEvent;
 use serde::Deserialize;
 
@@ -46,7 +46,7 @@ pub(crate) fn parse(detail: &str, clusters: &Clusters) -> Result<TaskStopEvent, 
     let Some(task_arn) = detail.task_arn else {
         return ignored("without `taskArn`".to_owned());
     };
-    let exit_code = |container: Container| Some((container.name, container.exit_code?));
+    let exit = |Container { name, exit_code }: Container| Some(ContainerExit { container: name, code: exit_code? });
     match clusters.task(&task_arn, detail.cluster_arn.as_deref()) {
         Ok(task) => Ok(TaskStopEvent {
             task,
@@ -54,7 +54,7 @@ pub(crate) fn parse(detail: &str, clusters: &Clusters) -> Result<TaskStopEvent, 
             cause: StopCause {
                 code: detail.stop_code,
                 reason: detail.stopped_reason,
-                exit_codes: detail.containers.into_iter().filter_map(exit_code).collect(),
+                exit_codes: detail.containers.into_iter().filter_map(exit).collect(),
             },
         }),
         Err(error) => ignored(format!("of a task that is none of ours: {error}")),

@@ -5,6 +5,7 @@ use crate::notify::message::AlertMessage;
 use crate::notify::sender::Sender;
 use crate::outbox::{Deliver, DeliveryError};
 use crate::service::alert::Alert;
+use crate::sqs::SqsError;
 use crate::task::interruption::InterruptedTask;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -60,7 +61,7 @@ pub trait InterruptedJobQueue: Send + Sync {
     ///
     /// A body is text that SQS accepts: not empty, at most [`crate::sqs::MESSAGE_BYTES_MAX`], and without characters
     /// that XML does not allow (SQS API Reference, "SendMessage").
-    async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>>;
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), SqsError>>;
 }
 
 /// Renders each job of an interrupted task as a message and sends it to a queue.
@@ -71,6 +72,6 @@ impl Deliver<InterruptedTask> for JobForwarder {
     async fn deliver(&self, interrupted: &InterruptedTask) -> Result<(), DeliveryError> {
         let sent = self.0.send(&job_messages(interrupted)).await;
         let failure = sent.into_iter().find_map(Result::err);
-        failure.map_or(Ok(()), |why| Err(DeliveryError(format!("the queue of interrupted jobs: {why}"))))
+        failure.map_or(Ok(()), |why| Err(DeliveryError::InterruptedJobs(why)))
     }
 }

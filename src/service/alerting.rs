@@ -2,7 +2,7 @@
 //! and settles its delivery.
 
 use crate::ecs::arn::TaskId;
-use crate::outbox::{DeliveryError, DeliveryOutcome};
+use crate::outbox::DeliveryOutcome;
 use crate::service::alert::{Alert, AlertKind, OwnAction};
 use crate::service::diagnosis::{Diagnosis, of_orphans};
 use crate::service::incident::Incident;
@@ -81,12 +81,12 @@ impl ServiceReconciler {
         let incident = &alert.incident;
         let outcome = match self.notifier.deliver(alert).await {
             Ok(()) => DeliveryOutcome::Acknowledged,
-            Err(DeliveryError(failure)) if failures == 0 => {
-                error!(incident, failure, "could not send the alert; later reconciles retry");
+            Err(failure) if failures == 0 => {
+                error!(incident, %failure, "could not send the alert; later reconciles retry");
                 DeliveryOutcome::Failed
             }
-            Err(DeliveryError(failure)) => {
-                info!(incident, failure, failures, "still could not send the alert");
+            Err(failure) => {
+                info!(incident, %failure, failures, "still could not send the alert");
                 DeliveryOutcome::Failed
             }
         };

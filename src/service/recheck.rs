@@ -7,7 +7,7 @@
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::{ClusterArn, Task, shown};
 use crate::ecs::service::ServiceArn;
-use crate::outbox::DeliveryError;
+use crate::sqs::SqsError;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -110,7 +110,7 @@ pub trait RecheckQueue: Send + Sync {
     ///
     /// # Errors
     /// The queue did not accept it; the text says why.
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError>;
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), SqsError>;
 }
 
 /// The delay of a recheck that is due then. Rounded up: a recheck that arrives before its moment would find nothing due

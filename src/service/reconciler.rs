@@ -22,7 +22,7 @@ use crate::service::snapshot::read::read_service;
 use crate::service::trigger::{ServiceTrigger, Trigger};
 use crate::store::error::StoreError;
 use crate::store::{self, Changed, StorePages};
-use crate::task::outcome::RetryReason;
+use crate::task::outcome::Unsettled;
 use crate::task::reconciler::TaskReconciler;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -71,7 +71,7 @@ pub(crate) enum Reconciled {
 struct StoredFindings {
     findings: Findings,
     /// Whether the recheck that the record names is on its way.
-    recheck: Result<(), RetryReason>,
+    recheck: Result<(), Unsettled>,
 }
 
 impl ServiceReconciler {
@@ -81,7 +81,7 @@ impl ServiceReconciler {
         trigger: &ServiceTrigger,
         origin: EventOrigin,
         budget: Budget<'_>,
-    ) -> Result<Reconciled, RetryReason> {
+    ) -> Result<Reconciled, Unsettled> {
         let ServiceTrigger { service, name } = trigger;
         let policy = self.policy();
         if name.trigger() == Trigger::Nothing {
@@ -115,7 +115,7 @@ impl ServiceReconciler {
 
     /// Schedules a recheck after an event's reconcile failed. The event is not retried; the recheck is, until it
     /// succeeds.
-    pub(crate) async fn put_off(&self, service: &ServiceArn, failure: &RetryReason) -> Result<Reconciled, RetryReason> {
+    pub(crate) async fn put_off(&self, service: &ServiceArn, failure: &Unsettled) -> Result<Reconciled, Unsettled> {
         warn!(%service, %failure, "could not reconcile the service; a recheck will");
         let put_off = store::update(&*self.store, service, None, |record: &mut ServiceRecord| {
             let now = self.tasks.clock.now();
@@ -131,7 +131,7 @@ impl ServiceReconciler {
         service: &ServiceArn,
         due: Timestamp,
         budget: Budget<'_>,
-    ) -> Result<Reconciled, RetryReason> {
+    ) -> Result<Reconciled, Unsettled> {
         let record = self.store.load(service).await?.record;
         if !schedule::is_awaited(&record, due, self.tasks.clock.now()) {
             return Ok(Reconciled::NotNeeded);
@@ -162,7 +162,7 @@ impl ServiceReconciler {
         service: &'a ServiceArn,
         reason: Reason,
         budget: Budget<'a>,
-    ) -> LocalBoxFuture<'a, Result<Reconciled, RetryReason>> {
+    ) -> LocalBoxFuture<'a, Result<Reconciled, Unsettled>> {
         self.check_unboxed(service, reason, budget).boxed_local()
     }
 
@@ -171,7 +171,7 @@ impl ServiceReconciler {
         service: &ServiceArn,
         reason: Reason,
         budget: Budget<'_>,
-    ) -> Result<Reconciled, RetryReason> {
+    ) -> Result<Reconciled, Unsettled> {
         budget.allows_a_call(&*self.tasks.clock)?;
         let known = self.store.load(service).await?.record;
         let refused = &known.refused;
@@ -183,7 +183,7 @@ impl ServiceReconciler {
         self.repair_lost(&mut snapshot, budget).await;
         if snapshot.is_throttled() && !matches!(reason, Reason::Recheck(_)) {
             // An incomplete snapshot is not worth its calls, and the trigger is retried. A recheck uses what it has.
-            return Err(RetryReason::Ecs(EcsError::Throttled));
+            return Err(Unsettled::Ecs(EcsError::Throttled));
         }
         let StoredFindings { mut findings, recheck } = self.store_reconciled(service, &snapshot, reason).await?;
         self.await_releases(&snapshot, &findings.diagnosis).await;
@@ -256,13 +256,13 @@ impl ServiceReconciler {
         stored.map(|updated| updated.result)
     }
 
-    async fn send_check(&self, service: &ServiceArn, due: Timestamp) -> Result<(), RetryReason> {
+    async fn send_check(&self, service: &ServiceArn, due: Timestamp) -> Result<(), Unsettled> {
         let Some(queue) = &self.rechecks else { return Ok(()) };
         let delay = delay_until(due, self.tasks.clock.now());
         let recheck = Recheck::Check { service: service.clone(), due };
         queue.send(&recheck, delay).await.map_err(|error| {
             warn!(%service, failure = %error, "could not schedule the recheck of the service; the sweep reconciles it");
-            RetryReason::RecheckNotSent(error)
+            Unsettled::RecheckNotSent(error)
         })
     }
 }

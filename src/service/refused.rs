@@ -21,8 +21,8 @@ use crate::service::snapshot::{Jobs, LostTask, ServiceSnapshot, TaskSnapshot};
 use crate::store::error::StoreError;
 use crate::store::{self, Changed, RECORDS_AT_ONCE};
 use crate::task::change::{RefusedBefore, TaskChange};
-use crate::task::outcome::{RetryReason, TaskState};
-use crate::task::record::{Membership, TaskRecord};
+use crate::task::outcome::{ReconciledTask, TaskState, Unsettled};
+use crate::task::record::{Membership, RecordedTask, TaskRecord};
 use crate::text::shown_time;
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -48,15 +48,15 @@ impl ServiceReconciler {
     /// refused tasks are retried, and bring the refusal again.
     pub(crate) async fn process_results<'a>(
         &self,
-        carried_out: impl Iterator<Item = (&'a Task, &'a TaskState)>,
+        reconciled: impl Iterator<Item = ReconciledTask<'a>>,
         budget: Budget<'_>,
     ) {
         let now = self.tasks.clock.now();
         let (mut refused, mut released) = (Vec::new(), ByService::new());
-        for (task, state) in carried_out {
+        for ReconciledTask { task, state } in reconciled {
             let TaskState::Known(record, _) = state else { continue };
             if record.refused_since(now).or(record.rejected_since(now)).is_some() {
-                refused.push((task, record));
+                refused.push(RecordedTask { task, record });
             }
             if let Some(membership) =
                 record.membership.as_ref().filter(|membership| membership.is_awaited && has_freed_room(record))
@@ -73,7 +73,7 @@ impl ServiceReconciler {
         }
     }
 
-    async fn record_refusals(&self, refused: &[(&Task, &TaskRecord)], budget: Budget<'_>) {
+    async fn record_refusals(&self, refused: &[RecordedTask<'_>], budget: Budget<'_>) {
         let by_service = match self.services_of(refused).await {
             Ok(by_service) => by_service,
             Err(failure) => return log_unrecorded(&failure),
@@ -109,10 +109,10 @@ impl ServiceReconciler {
     }
 
     /// The services of refused tasks. ECS is asked once for each task; the task record remembers the answer.
-    async fn services_of(&self, refused: &[(&Task, &TaskRecord)]) -> Result<ByService, RetryReason> {
+    async fn services_of(&self, refused: &[RecordedTask<'_>]) -> Result<ByService, Unsettled> {
         let mut by_service = ByService::new();
         let mut strangers: BTreeMap<_, Vec<TaskId>> = BTreeMap::new();
-        for (task, record) in refused {
+        for RecordedTask { task, record } in refused {
             match record
                 .membership
                 .as_ref()
@@ -294,6 +294,6 @@ fn has_freed_room(record: &TaskRecord) -> bool {
     !record.protection.is_set() || record.stopped_at.is_some()
 }
 
-fn log_unrecorded(failure: &RetryReason) {
+fn log_unrecorded(failure: &Unsettled) {
     warn!(%failure, "could not record the service of refused tasks; their messages will be retried");
 }

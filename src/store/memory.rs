@@ -2,7 +2,7 @@
 //! function instance.
 
 use crate::clock::Clock;
-use crate::ecs::service::Page;
+use crate::page::Page;
 use crate::store::error::StoreError;
 use crate::store::{Record, RecordPage, Store, StorePages, Stored, Version, Versioned};
 use async_trait::async_trait;
@@ -51,7 +51,8 @@ impl MemoryStore {
     }
 
     /// Number of records of a kind, including expired ones that are not removed yet.
-    pub fn count<R: Record>(&self) -> usize {
+    #[cfg(test)]
+    fn count<R: Record>(&self) -> usize {
         self.with(|kept: &mut Kept<R>| kept.records.len())
     }
 

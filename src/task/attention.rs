@@ -68,7 +68,7 @@ mod tests {
     use crate::task::agent_protection::AgentProtection;
     use crate::task::fixture::at;
     use crate::task::interruption::{StopStage, TaskStop};
-    use crate::task::job::{Job, JobKey, Reported};
+    use crate::task::job::{Job, JobKey, JobReport, Reported};
     use crate::task::protection::{CallResult, ProtectionRequest};
 
     fn with_job(job: &Job) -> TaskRecord {
@@ -106,8 +106,9 @@ mod tests {
         let mut record = TaskRecord::default();
         let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
         let started = Job { declared_until: Some(at(60)), protection, ..Job::default() };
-        record.add_reports(&[(key.clone(), started)], at(0));
-        record.add_reports(&[(key, Job { finished_at: Some(at(5)), ..Job::default() })], at(5));
+        record.add_reports(&[JobReport { key: key.clone(), job: started }], at(0));
+        let finished = Job { finished_at: Some(at(5)), ..Job::default() };
+        record.add_reports(&[JobReport { key, job: finished }], at(5));
         let open = [5, 59, 60].map(|minute| attention(&record, at(minute)));
         assert_eq!(open, [Attention::LeftOver, Attention::LeftOver, Attention::Open]);
         record.forget_agent_protection(EcsProtection::Unprotected, at(6));

@@ -9,7 +9,7 @@ use crate::ecs::arn::{ClusterArn, Task, TaskId};
 use crate::ecs::error::{EcsError, Effect};
 use crate::ecs::{FailureReason, ProtectionAnswer, ProtectionFailure, ProtectionSetting};
 use crate::task::batching::{ProtectionCall, TaskRequest};
-use crate::task::outcome::RetryReason;
+use crate::task::outcome::Unsettled;
 use crate::task::protection::{CallResult, Refusal};
 use crate::task::reconcile::Reconcile;
 use crate::task::stage::{BoxedStage, CallOutcome, CalledStage};
@@ -29,8 +29,7 @@ impl Reconcile<'_> {
     pub(crate) async fn make_call(&self, call: ProtectionCall<BoxedStage>) -> Vec<CalledStage> {
         self.rate_limit.keep(self.clock).await;
         if !self.may_be_sent(&call) {
-            let not_sent =
-                || CallOutcome { result: CallResult::WithoutEffect, unsettled: Some(RetryReason::OutOfTime) };
+            let not_sent = || CallOutcome { result: CallResult::WithoutEffect, unsettled: Some(Unsettled::OutOfTime) };
             let requests = call.requests.into_iter();
             return requests.map(|request| CalledStage { stage: request.tag, outcome: not_sent() }).collect();
         }
@@ -112,7 +111,7 @@ fn outcome_of(
                 Effect::None => CallResult::WithoutEffect,
                 Effect::Unknown => CallResult::Unknown,
             };
-            return CallOutcome { result, unsettled: Some(RetryReason::Ecs(error.clone())) };
+            return CallOutcome { result, unsettled: Some(Unsettled::Ecs(error.clone())) };
         }
     };
     if let Some(failure) = answer.failures.iter().find(|failure| failure.task_id == *id) {
@@ -123,7 +122,7 @@ fn outcome_of(
         let refusal = Refusal { reason: failure.reason.clone(), detail: detail_of(failure), at: now };
         return CallOutcome {
             result: CallResult::Refused(refusal.clone()),
-            unsettled: Some(RetryReason::Refused(refusal)),
+            unsettled: Some(Unsettled::Refused(refusal)),
         };
     }
     let protected = answer.protected_tasks.iter().find(|task| task.task_id == *id);
@@ -133,7 +132,7 @@ fn outcome_of(
             CallOutcome { result: CallResult::Granted(until), unsettled: None }
         }
         // A task counts as protected only if the answer says so and names the expiry.
-        _ => CallOutcome { result: CallResult::Unknown, unsettled: Some(RetryReason::Unanswered) },
+        _ => CallOutcome { result: CallResult::Unknown, unsettled: Some(Unsettled::Unanswered) },
     }
 }
 

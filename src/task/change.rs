@@ -2,7 +2,7 @@
 
 use crate::ecs::arn::Task;
 use crate::task::interruption::TaskStop;
-use crate::task::job::{Job, JobKey};
+use crate::task::job::JobReport;
 use crate::task::record::TaskRecord;
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +12,7 @@ pub struct TaskChange {
     /// The task.
     pub task: Task,
     /// Its jobs.
-    pub jobs: Vec<(JobKey, Job)>,
+    pub jobs: Vec<JobReport>,
     /// Its stop, if ECS reports one.
     pub end: Option<TaskStop>,
     /// The protection that ECS reports, if it was asked.

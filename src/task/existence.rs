@@ -6,7 +6,7 @@
 use crate::config::settings::Mode;
 use crate::ecs::arn::{Task, TaskId};
 use crate::ecs::{FailureReason, TASKS_PER_READ_MAX};
-use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::outcome::{TaskState, Unsettled};
 use crate::task::protection::{CallResult, Refusal};
 use crate::task::reconcile::Reconcile;
 use crate::task::stage::{BoxedStage, CalledStage, Existence, FoundRecord, Next};
@@ -68,7 +68,7 @@ impl Reconcile<'_> {
                         }
                         Ok(_) => {}
                         Err(error) => {
-                            states[stage.at] = Some(TaskState::NotStored(RetryReason::Store(error)));
+                            states[stage.at] = Some(TaskState::NotStored(Unsettled::Store(error)));
                             continue;
                         }
                     }
@@ -79,8 +79,8 @@ impl Reconcile<'_> {
                 Some(Existence::Unproved) | None => {
                     // If the record already has jobs from other messages, it already contains this change.
                     states[stage.at] = Some(match stage.versioned.record.is_blank() {
-                        true => TaskState::NotStored(RetryReason::Unanswered),
-                        false => TaskState::Known(stage.versioned.record, Some(RetryReason::Unanswered)),
+                        true => TaskState::NotStored(Unsettled::Unanswered),
+                        false => TaskState::Known(stage.versioned.record, Some(Unsettled::Unanswered)),
                     });
                 }
             }
@@ -89,9 +89,9 @@ impl Reconcile<'_> {
     }
 
     /// The end of a reconcile of a task that ECS does not know. A dry run counts every message as done.
-    pub(crate) fn of_unknown_task(&self, now: Timestamp) -> Option<RetryReason> {
+    pub(crate) fn of_unknown_task(&self, now: Timestamp) -> Option<Unsettled> {
         let missing = Refusal { reason: FailureReason::Missing, detail: None, at: now };
-        (self.config.mode != Mode::DryRun).then_some(RetryReason::Refused(missing))
+        (self.config.mode != Mode::DryRun).then_some(Unsettled::Refused(missing))
     }
 
     /// Asks ECS about the tasks of calls that it answered with `MISSING`, unless an earlier answer has proved that it

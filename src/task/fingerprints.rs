@@ -29,7 +29,8 @@ impl Fingerprints {
     }
 
     /// Their number.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
         self.0.values().map(Vec::len).sum()
     }
 

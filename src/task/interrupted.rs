@@ -1,5 +1,6 @@
 //! The interruptions of the jobs of a task, and how long ECS protected the task before it stopped.
 
+use crate::ecs::task::ContainerExit;
 use crate::outbox::Delivery;
 use crate::task::change::EcsProtection;
 use crate::task::interruption::{InterruptedJob, Interruption, StopStage, TaskStop, TrackedInterruption};
@@ -62,7 +63,7 @@ impl TaskRecord {
             jobs,
             stop_code: end.cause.code.as_deref().map(clipped),
             stopped_reason: end.cause.reason.as_deref().map(clipped),
-            exit_codes: end.cause.exit_codes.iter().take(CONTAINERS_MAX).map(clipped_code).collect(),
+            exit_codes: end.cause.exit_codes.iter().take(CONTAINERS_MAX).map(clipped_exit).collect(),
             protected_until: confirmed.or(by_worker),
             is_reported_by_worker: by_worker.is_some(),
             protection_reported_at,
@@ -117,8 +118,8 @@ fn clipped(text: &str) -> String {
     text.chars().take(REPORTED_CHARS_MAX).collect()
 }
 
-fn clipped_code((container, code): &(String, i32)) -> (String, i32) {
-    (clipped(container), *code)
+fn clipped_exit(exit: &ContainerExit) -> ContainerExit {
+    ContainerExit { container: clipped(&exit.container), code: exit.code }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A task that stops, or is about to stop, in the middle of jobs, and the report of it until it is delivered.
 
 use crate::ecs::arn::Task;
-use crate::ecs::task::StopCause;
+use crate::ecs::task::{ContainerExit, StopCause};
 use crate::outbox::Delivery;
 use crate::task::job::{JobKey, Labels};
 use jiff::{SignedDuration, Timestamp};
@@ -98,9 +98,9 @@ pub struct Interruption {
     /// ECS's `stoppedReason`, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_reason: Option<String>,
-    /// Exit codes by container name; a container without one is left out.
+    /// Those of its containers; a container without one is left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub exit_codes: Vec<(String, i32)>,
+    pub exit_codes: Vec<ContainerExit>,
     /// Until when ECS had confirmed protection, if that time had not passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected_until: Option<Timestamp>,

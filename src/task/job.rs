@@ -30,6 +30,15 @@ impl std::fmt::Display for JobKey {
     }
 }
 
+/// What one message reports about one job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobReport {
+    /// The job.
+    pub key: JobKey,
+    /// What the message reports about it.
+    pub job: Job,
+}
+
 /// Short texts from the worker, shown to people.
 pub type Labels = BTreeMap<String, String>;
 

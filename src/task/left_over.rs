@@ -55,6 +55,7 @@ impl TaskRecord {
 mod tests {
     use super::*;
     use crate::task::fixture::{at, key};
+    use crate::task::job::JobReport;
 
     fn started(minute: i64, until: i64) -> Job {
         let protection = Some(Reported { at: at(minute), value: AgentProtection::Until(at(until)) });
@@ -69,7 +70,7 @@ mod tests {
     fn record_of(reports: &[(&str, Job)]) -> TaskRecord {
         let mut record = TaskRecord::default();
         for (id, job) in reports {
-            record.add_reports(&[(key(id), job.clone())], at(20));
+            record.add_reports(&[JobReport { key: key(id), job: job.clone() }], at(20));
         }
         record
     }

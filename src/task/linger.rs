@@ -4,7 +4,7 @@
 //! The linger never lengthens a protection: it only delays the release. Pure.
 
 use crate::task::change::ReleaseRule;
-use crate::task::job::{Job, JobKey};
+use crate::task::job::{JobKey, JobReport};
 use crate::task::record::TaskRecord;
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +12,7 @@ impl TaskRecord {
     /// Records that the task lingers after the jobs that these reports end. A finish that the record knows already
     /// changes nothing, so that a redelivery does not undo the release that a person asked for. Call it before the
     /// reports are merged.
-    pub(crate) fn linger_after(&mut self, reports: &[(JobKey, Job)], linger: SignedDuration) {
+    pub(crate) fn linger_after(&mut self, reports: &[JobReport], linger: SignedDuration) {
         if linger.is_zero() {
             return;
         }
@@ -20,7 +20,7 @@ impl TaskRecord {
             let has_finished = self.jobs.get(key).is_some_and(|job| job.finished_at.is_some());
             !has_finished && !self.fingerprints.contains(key)
         };
-        let ends = reports.iter().filter(|(key, _)| is_new(key)).filter_map(|(_, job)| job.finished_at);
+        let ends = reports.iter().filter(|report| is_new(&report.key)).filter_map(|report| report.job.finished_at);
         let until = ends.max().map(|end| end.saturating_add(linger).unwrap_or(Timestamp::MAX));
         if self.lingers_until.as_deref() < until.as_ref() {
             self.lingers_until = until.map(Box::new);
@@ -64,6 +64,7 @@ mod tests {
     use super::*;
     use crate::task::attention::{Attention, attention};
     use crate::task::fixture::key;
+    use crate::task::job::Job;
     use crate::task::plan::{Decision, KeepReason, decide_protection};
     use crate::task::protection::{CallResult, ProtectionRequest};
     use crate::task::record::Membership;
@@ -75,7 +76,7 @@ mod tests {
     }
 
     fn report(record: &mut TaskRecord, id: &str, job: Job, now: i64) {
-        let reports = [(key(id), job)];
+        let reports = [JobReport { key: key(id), job }];
         record.linger_after(&reports, LINGER);
         record.add_reports(&reports, at(now));
     }

@@ -1,16 +1,19 @@
-//! The result of a task's reconcile, and why a message needs a retry.
+//! The result of a task's reconcile, and why a task or a service is not settled.
 
 use crate::budget::OutOfTime;
 use crate::ecs::FailureReason;
+use crate::ecs::arn::Task;
 use crate::ecs::error::{Disposition, EcsError};
 use crate::outbox::DeliveryError;
+use crate::sqs::SqsError;
 use crate::store::error::StoreError;
 use crate::task::protection::Refusal;
 use crate::task::record::TaskRecord;
 
-/// Why a message is retried.
+/// Why a task, a service or a message is not settled: the error of reconciling. Not every one is worth a retry of the
+/// message that asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RetryReason {
+pub enum Unsettled {
     /// A call for the task failed, or was not answered.
     #[error("{0}")]
     Ecs(#[from] EcsError),
@@ -34,16 +37,27 @@ pub enum RetryReason {
     GroupHeld,
     /// The recheck that continues it could not be sent.
     #[error("its recheck could not be sent: {0}")]
-    RecheckNotSent(DeliveryError),
+    RecheckNotSent(SqsError),
     /// The interruption could not be reported.
-    #[error("interrupted jobs could not be reported: {0}")]
-    InterruptionNotReported(DeliveryError),
+    #[error("interrupted jobs could not be reported: {}", joined(.0))]
+    InterruptionNotReported(Vec<DeliveryError>),
+    /// The interruption waits for the next attempt to report it.
+    #[error("interrupted jobs could not be reported: earlier attempts failed; the next one follows later")]
+    InterruptionBacksOff,
     /// The message could not be sent to the dead-letter queue.
     #[error("it could not be dead-lettered: {0}")]
-    NotDeadLettered(DeliveryError),
+    NotDeadLettered(SqsError),
+    /// No dead-letter queue is configured.
+    #[error("it could not be dead-lettered: TASKHOLD_DEAD_LETTER_QUEUE_URL is not set")]
+    NoDeadLetterQueue,
 }
 
-impl From<OutOfTime> for RetryReason {
+/// The failures of one report, in one line.
+pub(crate) fn joined(failures: &[DeliveryError]) -> String {
+    failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl From<OutOfTime> for Unsettled {
     fn from(OutOfTime: OutOfTime) -> Self {
         Self::OutOfTime
     }
@@ -57,26 +71,42 @@ impl From<OutOfTime> for RetryReason {
 )]
 pub enum TaskState {
     /// The record as stored last, and why the requested protection was not reached, if it was not.
-    Known(TaskRecord, Option<RetryReason>),
+    Known(TaskRecord, Option<Unsettled>),
     /// The state store failed before the change was stored.
-    NotStored(RetryReason),
+    NotStored(Unsettled),
 }
 
-pub(crate) fn disposition(reason: &RetryReason) -> Disposition {
+/// A task with its state after its reconcile.
+#[derive(Clone, Copy)]
+pub(crate) struct ReconciledTask<'a> {
+    pub(crate) task: &'a Task,
+    pub(crate) state: &'a TaskState,
+}
+
+impl<'a> ReconciledTask<'a> {
+    /// Tasks with their states, which have the same order.
+    pub(crate) fn all(tasks: &'a [Task], states: &'a [TaskState]) -> impl Iterator<Item = Self> {
+        tasks.iter().zip(states).map(|(task, state)| Self { task, state })
+    }
+}
+
+pub(crate) fn disposition(reason: &Unsettled) -> Disposition {
     match reason {
-        RetryReason::Ecs(error) => error.disposition(),
-        RetryReason::Store(error) => error.disposition(),
-        RetryReason::Refused(refusal) => match refusal.reason {
+        Unsettled::Ecs(error) => error.disposition(),
+        Unsettled::Store(error) => error.disposition(),
+        Unsettled::Refused(refusal) => match refusal.reason {
             FailureReason::DeploymentBlocked | FailureReason::Other(_) => Disposition::Retry,
             FailureReason::Missing => Disposition::RetryWhileYoung,
             FailureReason::TaskNotValid => Disposition::DeadLetter,
         },
-        RetryReason::Unanswered
-        | RetryReason::AnotherCallInFlight
-        | RetryReason::OutOfTime
-        | RetryReason::GroupHeld
-        | RetryReason::RecheckNotSent(_)
-        | RetryReason::InterruptionNotReported(_)
-        | RetryReason::NotDeadLettered(_) => Disposition::Retry,
+        Unsettled::Unanswered
+        | Unsettled::AnotherCallInFlight
+        | Unsettled::OutOfTime
+        | Unsettled::GroupHeld
+        | Unsettled::RecheckNotSent(_)
+        | Unsettled::InterruptionNotReported(_)
+        | Unsettled::InterruptionBacksOff
+        | Unsettled::NotDeadLettered(_)
+        | Unsettled::NoDeadLetterQueue => Disposition::Retry,
     }
 }

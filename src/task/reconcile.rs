@@ -17,7 +17,7 @@ use crate::store::{Changed, RECORDS_AT_ONCE, Store, Updated, Versioned};
 use crate::task::batching::{TaskRequest, coalesce};
 use crate::task::change::TaskChange;
 use crate::task::concurrently::at_once;
-use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::outcome::{TaskState, Unsettled};
 use crate::task::plan::{Decision, KeepReason, decide_change, decide_protection};
 use crate::task::protection::CallResult;
 use crate::task::rate_limit::RateLimit;
@@ -75,7 +75,7 @@ impl Reconcile<'_> {
                 return;
             }
             if self.time_is_short() {
-                return end_all(states, open, &RetryReason::OutOfTime);
+                return end_all(states, open, &Unsettled::OutOfTime);
             }
             let called = self.make_calls(open).await;
             let unknown = self.unknown_among(&called).await;
@@ -85,7 +85,7 @@ impl Reconcile<'_> {
             });
             open = self.collect(states, settled).await;
         }
-        end_all(states, open, &RetryReason::AnotherCallInFlight);
+        end_all(states, open, &Unsettled::AnotherCallInFlight);
     }
 
     /// Merges a change into the record, decides, and records the resulting call, all in one store. `found` is the record
@@ -98,10 +98,10 @@ impl Reconcile<'_> {
     ) -> Result<Stage, EndedStage> {
         let TaskChange { task, jobs, .. } = &change;
         if self.time_is_short() {
-            return Err(EndedStage { at, state: TaskState::NotStored(RetryReason::OutOfTime) });
+            return Err(EndedStage { at, state: TaskState::NotStored(Unsettled::OutOfTime) });
         }
         // A task's first job is usually the first report about the task, so the record is likely absent.
-        let begins = jobs.iter().any(|(_, job)| job.started_at.is_some()) && self.store.may_be_absent(task);
+        let begins = jobs.iter().any(|report| report.job.started_at.is_some()) && self.store.may_be_absent(task);
         let is_proved = found.as_ref().is_some_and(|found| found.existence == Existence::Known);
         let is_asked = found.is_some();
         let guess = found.map(|found| found.versioned).or_else(|| begins.then(Versioned::default));
@@ -140,7 +140,7 @@ impl Reconcile<'_> {
             }
             Err(error) => {
                 warn!(%task, failure = %error, "state store unavailable; messages will be retried");
-                Err(EndedStage { at, state: TaskState::NotStored(RetryReason::Store(error)) })
+                Err(EndedStage { at, state: TaskState::NotStored(Unsettled::Store(error)) })
             }
         }
     }
@@ -154,10 +154,10 @@ impl Reconcile<'_> {
             }
             Decision::Request(request) => match record.protection.begin(request, now) {
                 Some(call) => Next::Call(request, call),
-                None => Next::End(Some(RetryReason::AnotherCallInFlight)),
+                None => Next::End(Some(Unsettled::AnotherCallInFlight)),
             },
             Decision::Keep(KeepReason::RefusedJustNow) => {
-                Next::End(record.protection.refusal.clone().map(RetryReason::Refused))
+                Next::End(record.protection.refusal.clone().map(Unsettled::Refused))
             }
             Decision::Keep(
                 KeepReason::Confirmed { .. }
@@ -224,7 +224,7 @@ impl Reconcile<'_> {
                 (Some(unsettled), _) => Next::End(Some(unsettled.clone())),
                 // While other instances' calls are in flight, the result of another call would be as
                 // uncertain as this one.
-                (None, Decision::Request(_)) if !may_call_again => Next::End(Some(RetryReason::AnotherCallInFlight)),
+                (None, Decision::Request(_)) if !may_call_again => Next::End(Some(Unsettled::AnotherCallInFlight)),
                 (None, decision) => self.next(&task, record, decision, now),
             };
             Changed { result: next, keep_until: record.keep_until(now, self.config.finished_job_retention) }
@@ -235,7 +235,7 @@ impl Reconcile<'_> {
                 // The call stays recorded as one that may take effect; the next reconcile requests protection
                 // again.
                 warn!(%task, failure = %error, "state store unavailable; messages will be retried");
-                Err(EndedStage { at, state: TaskState::Known(versioned.record, Some(RetryReason::Store(error))) })
+                Err(EndedStage { at, state: TaskState::Known(versioned.record, Some(Unsettled::Store(error))) })
             }
         }
     }
@@ -264,7 +264,7 @@ impl Reconcile<'_> {
     }
 }
 
-fn end_all(states: &mut [Option<TaskState>], open: Vec<BoxedStage>, unsettled: &RetryReason) {
+fn end_all(states: &mut [Option<TaskState>], open: Vec<BoxedStage>, unsettled: &Unsettled) {
     for stage in open {
         states[stage.at] = Some(TaskState::Known(stage.versioned.record, Some(unsettled.clone())));
     }

@@ -80,6 +80,13 @@ impl Record for TaskRecord {
 /// unless ECS does not know the service.
 const GATHERED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
+/// A task with its record.
+#[derive(Clone, Copy)]
+pub(crate) struct RecordedTask<'a> {
+    pub(crate) task: &'a Task,
+    pub(crate) record: &'a TaskRecord,
+}
+
 impl TaskRecord {
     /// Merges the report of a message or of another instance about a job. A job of which only the fingerprint is left
     /// has finished, and stays so. It checks no room; [`TaskRecord::add_reports`] does.

@@ -8,7 +8,7 @@ use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::{ProtectionAnswer, TASKS_PER_READ_MAX};
 use crate::task::call::{THROTTLED_PAUSE, THROTTLED_RETRIES_MAX, jitter};
-use crate::task::outcome::RetryReason;
+use crate::task::outcome::Unsettled;
 use crate::task::protection::CallResult;
 use crate::task::reconcile::Reconcile;
 use crate::task::stage::{BoxedStage, CallOutcome, CalledStage, CheckedReleases, Stage};
@@ -47,7 +47,7 @@ impl Reconcile<'_> {
         checked
     }
 
-    async fn read_protection(&self, cluster: &ClusterArn, ids: &[TaskId]) -> Result<ProtectionAnswer, RetryReason> {
+    async fn read_protection(&self, cluster: &ClusterArn, ids: &[TaskId]) -> Result<ProtectionAnswer, Unsettled> {
         self.rate_limit.keep(self.clock).await;
         let mut pause = THROTTLED_PAUSE;
         for _ in 0..THROTTLED_RETRIES_MAX {
@@ -66,9 +66,9 @@ impl Reconcile<'_> {
 }
 
 /// The outcome of a release that must not be sent. `None` if ECS reports protection that taskhold set.
-fn outcome_of(stage: &Stage, answer: &Result<ProtectionAnswer, RetryReason>) -> Option<CallOutcome> {
+fn outcome_of(stage: &Stage, answer: &Result<ProtectionAnswer, Unsettled>) -> Option<CallOutcome> {
     let reported = match answer {
-        Ok(answer) => answer.protected_until(&stage.task.id).map_err(RetryReason::Ecs),
+        Ok(answer) => answer.protected_until(&stage.task.id).map_err(Unsettled::Ecs),
         Err(error) => Err(error.clone()),
     };
     let (result, unsettled) = match reported {

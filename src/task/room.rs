@@ -9,7 +9,7 @@
 mod bytes;
 
 use crate::store::RECORD_BYTES_MAX;
-use crate::task::job::{Job, JobKey};
+use crate::task::job::{Job, JobKey, JobReport};
 use crate::task::record::TaskRecord;
 use crate::task::rejected::{RejectedJob, RejectedStarts};
 use crate::task::room::bytes::{interruptions_bytes, job_bytes, kind_bytes, live_bytes, shown_bytes};
@@ -30,9 +30,9 @@ const FINISHED_BYTES_MAX: usize = 32_000;
 impl TaskRecord {
     /// Merges what messages report about jobs. Each live job that is new to the record needs room; without room it is
     /// noted in [`TaskRecord::rejected`] instead, and recorded as soon as there is room. Every other report has room.
-    pub fn add_reports(&mut self, reports: &[(JobKey, Job)], now: Timestamp) {
+    pub fn add_reports(&mut self, reports: &[JobReport], now: Timestamp) {
         let mut room = None;
-        for (key, job) in reports {
+        for JobReport { key, job } in reports {
             self.note_agent_protection(job, now);
             if !self.jobs.contains_key(key) && self.fingerprints.contains(key) {
                 continue;

@@ -4,7 +4,7 @@ use crate::ecs::FailureReason;
 use crate::ecs::arn::Task;
 use crate::store::Versioned;
 use crate::task::change::{ReleaseRule, TaskChange};
-use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::outcome::{TaskState, Unsettled};
 use crate::task::protection::{CallId, CallResult, ProtectionRequest};
 use crate::task::record::TaskRecord;
 use jiff::Timestamp;
@@ -55,7 +55,7 @@ pub(crate) enum Next {
     /// confirmed the task.
     Prove(Box<TaskChange>),
     /// The reconcile of the task is over, for this reason if the requested protection was not reached.
-    End(Option<RetryReason>),
+    End(Option<Unsettled>),
 }
 
 /// The result of a call for one of its tasks.
@@ -63,7 +63,7 @@ pub(crate) struct CallOutcome {
     /// The result to store in the task record.
     pub(crate) result: CallResult,
     /// Why the request was not fulfilled, if it was not.
-    pub(crate) unsettled: Option<RetryReason>,
+    pub(crate) unsettled: Option<Unsettled>,
 }
 
 /// A stage whose call was made.

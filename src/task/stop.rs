@@ -9,8 +9,8 @@ use crate::outbox::{DeliveryError, DeliveryOutcome};
 use crate::store::{self, Changed, RECORDS_AT_ONCE};
 use crate::task::change::EcsProtection;
 use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop, TrackedInterruption};
-use crate::task::job::{Job, JobKey};
-use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::job::JobReport;
+use crate::task::outcome::{ReconciledTask, TaskState, Unsettled, joined};
 use crate::task::reconciler::TaskReconciler;
 use crate::task::record::TaskRecord;
 use crate::text::listed;
@@ -33,7 +33,7 @@ pub struct TaskStopEvent {
 pub(crate) struct ReportedStop<'a> {
     pub(crate) stop: &'a TaskStopEvent,
     /// The jobs of the task that the same batch reports.
-    pub(crate) jobs: &'a [(JobKey, Job)],
+    pub(crate) jobs: &'a [JobReport],
 }
 
 /// Most stops observed at once: each may cost a read of protection, whose bucket gives 20 calls a second after a burst of
@@ -51,7 +51,7 @@ pub(crate) struct ObservedStop {
 /// A task whose interruption could not be reported.
 pub(crate) struct UnreportedInterruption {
     pub(crate) task: Task,
-    pub(crate) failure: RetryReason,
+    pub(crate) failure: Unsettled,
 }
 
 impl TaskReconciler {
@@ -61,7 +61,7 @@ impl TaskReconciler {
         &self,
         stop: &TaskStopEvent,
         budget: Budget<'_>,
-    ) -> Result<Option<ObservedStop>, RetryReason> {
+    ) -> Result<Option<ObservedStop>, Unsettled> {
         let task = &stop.task;
         let Some(record) = self.with_live_jobs(stop, &[]).await? else { return Ok(None) };
         budget.allows_a_call(&*self.clock)?;
@@ -77,7 +77,7 @@ impl TaskReconciler {
         &self,
         stops: &[ReportedStop<'_>],
         budget: Budget<'_>,
-    ) -> Vec<Result<Option<ObservedStop>, RetryReason>> {
+    ) -> Vec<Result<Option<ObservedStop>, Unsettled>> {
         let loads = stops.iter().map(|reported| self.with_live_jobs(reported.stop, reported.jobs));
         let records: Vec<_> = stream::iter(loads).buffered(RECORDS_AT_ONCE).collect().await;
         let found = stops.iter().zip(&records).filter(|(_, record)| matches!(record, Ok(Some(_))));
@@ -108,14 +108,14 @@ impl TaskReconciler {
         &self,
         tasks: &[&Task],
         budget: Budget<'_>,
-    ) -> Result<Vec<TaskDescription>, RetryReason> {
+    ) -> Result<Vec<TaskDescription>, Unsettled> {
         budget.allows_a_call(&*self.clock)?;
         if !self.lookups.take_without_waiting(self.clock.now()) {
             info!(
                 tasks = tasks.len(),
                 "deferring task stops that messages report: the read limit is reached, and SQS redelivers the events"
             );
-            return Err(RetryReason::Ecs(EcsError::Throttled));
+            return Err(Unsettled::Ecs(EcsError::Throttled));
         }
         let ids: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
         Ok(self.ecs.describe_tasks(&tasks[0].cluster, &ids).await?)
@@ -126,10 +126,10 @@ impl TaskReconciler {
     async fn with_live_jobs(
         &self,
         stop: &TaskStopEvent,
-        reported: &[(JobKey, Job)],
-    ) -> Result<Option<TaskRecord>, RetryReason> {
+        reported: &[JobReport],
+    ) -> Result<Option<TaskRecord>, Unsettled> {
         let mut record = self.store.load(&stop.task).await?.record;
-        reported.iter().for_each(|(key, job)| record.merge_job(key, job));
+        reported.iter().for_each(|report| record.merge_job(&report.key, &report.job));
         if record.live_jobs(self.clock.now()).next().is_some() {
             return Ok(Some(record));
         }
@@ -166,7 +166,7 @@ impl TaskReconciler {
 
     /// Leaves the finished jobs of a task to the next sweep: one write of the task record, which other instances hardly
     /// use any more.
-    async fn leave_durations(&self, stop: &TaskStopEvent) -> Result<(), RetryReason> {
+    async fn leave_durations(&self, stop: &TaskStopEvent) -> Result<(), Unsettled> {
         let retention = self.config.finished_job_retention;
         let stored = store::update(&*self.store, &stop.task, None, |record: &mut TaskRecord| {
             // A message of the same batch may be the first about the task; it creates the record.
@@ -193,7 +193,7 @@ impl TaskReconciler {
     /// Reports interruptions, each once. Returns the tasks for which that failed.
     pub(crate) async fn report_interruptions<'a>(
         &self,
-        carried_out: impl Iterator<Item = (&'a Task, &'a TaskState)>,
+        reconciled: impl Iterator<Item = ReconciledTask<'a>>,
     ) -> Vec<UnreportedInterruption> {
         let now = self.clock.now();
         let has_unreported = |state: &TaskState| match state {
@@ -203,7 +203,7 @@ impl TaskReconciler {
             TaskState::NotStored(_) => false,
         };
         let mut unreported = Vec::new();
-        for (task, _) in carried_out.filter(|(_, state)| has_unreported(state)) {
+        for ReconciledTask { task, .. } in reconciled.filter(|reconciled| has_unreported(reconciled.state)) {
             if let Err(failure) = self.report_interruptions_of(task).await {
                 unreported.push(UnreportedInterruption { task: task.clone(), failure });
             }
@@ -216,7 +216,7 @@ impl TaskReconciler {
     /// # Errors
     /// A receiver did not take one, now or before, so that it waits for its next attempt: the caller's message is
     /// retried until then.
-    pub(crate) async fn report_interruptions_of(&self, task: &Task) -> Result<(), RetryReason> {
+    pub(crate) async fn report_interruptions_of(&self, task: &Task) -> Result<(), Unsettled> {
         let retention = self.config.finished_job_retention;
         loop {
             let claimed = store::update(&*self.store, task, None, |record: &mut TaskRecord| {
@@ -227,17 +227,14 @@ impl TaskReconciler {
             });
             match claimed.await?.result {
                 (Some(tracked), _) => self.report_interruption(task, tracked).await?,
-                (None, true) => {
-                    let waits = "earlier attempts failed; the next one follows later".to_owned();
-                    return Err(RetryReason::InterruptionNotReported(DeliveryError(waits)));
-                }
+                (None, true) => return Err(Unsettled::InterruptionBacksOff),
                 (None, false) => return Ok(()),
             }
         }
     }
 
     /// Reports an interruption that this instance has claimed, and records the result.
-    async fn report_interruption(&self, task: &Task, tracked: TrackedInterruption) -> Result<(), RetryReason> {
+    async fn report_interruption(&self, task: &Task, tracked: TrackedInterruption) -> Result<(), Unsettled> {
         let is_first = tracked.delivery.is_none_or(|delivery| delivery.failures == 0);
         if is_first {
             log_interruption(task, &tracked.what);
@@ -248,14 +245,14 @@ impl TaskReconciler {
             Some(_) | None => Ok(()),
         };
         let notified = self.notifier.deliver(&interrupted).await;
-        let failures = [&forwarded, &notified].into_iter().filter_map(|result| result.as_ref().err());
-        let failures: Vec<String> = failures.map(ToString::to_string).collect();
+        let is_forwarded = forwarded.is_ok();
+        let failures: Vec<DeliveryError> = [forwarded, notified].into_iter().filter_map(Result::err).collect();
         let outcome = if failures.is_empty() { DeliveryOutcome::Acknowledged } else { DeliveryOutcome::Failed };
         store::update(&*self.store, task, None, |record: &mut TaskRecord| {
             let now = self.clock.now();
             let this = record.interruptions.iter_mut().find(|known| known.what == interrupted.interruption);
             if let Some(tracked) = this {
-                tracked.forwarded |= forwarded.is_ok();
+                tracked.forwarded |= is_forwarded;
                 tracked.delivery = tracked.delivery.and_then(|delivery| delivery.settle(outcome, now));
             }
             Changed { result: (), keep_until: record.keep_until(now, self.config.finished_job_retention) }
@@ -264,12 +261,12 @@ impl TaskReconciler {
         match outcome {
             DeliveryOutcome::Acknowledged => Ok(()),
             DeliveryOutcome::Failed => {
-                let failure = failures.join("; ");
+                let failure = joined(&failures);
                 match is_first {
                     true => error!(%task, failure, "could not report interrupted jobs; taskhold will retry"),
                     false => info!(%task, failure, "still could not report interrupted jobs"),
                 }
-                Err(RetryReason::InterruptionNotReported(DeliveryError(failure)))
+                Err(Unsettled::InterruptionNotReported(failures))
             }
         }
     }

@@ -5,6 +5,7 @@ use super::{at, hostile, hostile_labels, id, is_taken_by_sqs, json, json_of, say
 use ecs_sim::doubles::alerts::sender;
 use serde_json::{Value, json};
 use taskhold::ecs::arn::Task;
+use taskhold::ecs::task::ContainerExit;
 use taskhold::notify::chat;
 use taskhold::notify::email;
 use taskhold::notify::json as machine;
@@ -49,7 +50,9 @@ fn scaled_in() -> Interruption {
         stage: StopStage::Stopped,
         stop_code: Some("ServiceSchedulerInitiated".to_owned()),
         stopped_reason: Some("Scaling activity initiated by (deployment ecs-svc/8646900195280463695)".to_owned()),
-        exit_codes: vec![("worker".to_owned(), 143), ("log".to_owned(), 0)],
+        exit_codes: [("worker", 143), ("log", 0)]
+            .map(|(name, code)| ContainerExit { container: name.to_owned(), code })
+            .to_vec(),
         ..spot()
     }
 }
@@ -79,7 +82,7 @@ fn hostile_one(jobs: usize) -> Interruption {
         jobs: (0..jobs).map(job).collect(),
         stop_code: Some(hostile(1, 500)),
         stopped_reason: Some(hostile(0, 5000)),
-        exit_codes: (0..50).map(|number| (hostile(number, 255), i32::MIN)).collect(),
+        exit_codes: (0..50).map(|number| ContainerExit { container: hostile(number, 255), code: i32::MIN }).collect(),
         ..scaled_in()
     }
 }

@@ -1,6 +1,6 @@
 //! Which file takes which names from which other file.
 
-use super::source::{Source, Use};
+use super::source::{Source, Use, Visibility};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,8 @@ impl Crate {
     pub(super) fn imports(&self) -> BTreeSet<Import> {
         let mut imports = BTreeSet::new();
         for (from, source) in self.files.iter().filter(|(from, _)| *from != &["main"]) {
-            let is_needed = |used: &&Use| !used.is_public || source.identifiers.contains(&used.name);
+            let is_needed =
+                |used: &&Use| used.visibility == Visibility::Private || source.identifiers.contains(&used.name);
             let needed = source.uses.iter().filter(is_needed).filter(|used| !self.is_module(from, &used.path));
             let paths = needed.map(|used| &used.path).chain(&source.paths);
             for (through, to, name) in paths.filter_map(|path| self.declared(from, path)) {

@@ -10,7 +10,14 @@ pub(super) struct Use {
     /// The name in this file.
     pub(super) name: String,
     /// Whether other files can reach the name through this one.
-    pub(super) is_public: bool,
+    pub(super) visibility: Visibility,
+}
+
+/// Who can reach a name through the file that uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visibility {
+    Private,
+    Public,
 }
 
 /// The parts of a file that matter here.
@@ -46,13 +53,14 @@ impl Source {
     /// Reads the `use` line that begins here, and returns the place after it.
     fn read_use(&mut self, tokens: &[&str], at: usize) -> usize {
         let is_public = at > 0 && (tokens[at - 1] == "pub" || is_restricted(&tokens[..at]));
+        let visibility = if is_public { Visibility::Public } else { Visibility::Private };
         let length = tokens[at..].iter().position(|token| *token == ";").expect("a `use` line ends");
         let mut tree = &tokens[at + 1..at + length];
-        self.read_tree(&mut tree, &[], is_public);
+        self.read_tree(&mut tree, &[], visibility);
         at + length + 1
     }
 
-    fn read_tree(&mut self, tree: &mut &[&str], prefix: &[String], is_public: bool) {
+    fn read_tree(&mut self, tree: &mut &[&str], prefix: &[String], visibility: Visibility) {
         let mut path = prefix.to_vec();
         while let Some((token, rest)) = tree.split_first() {
             *tree = rest;
@@ -60,7 +68,7 @@ impl Source {
                 "::" => {}
                 "{" => {
                     while tree.first().is_some_and(|token| *token != "}") {
-                        self.read_tree(tree, &path, is_public);
+                        self.read_tree(tree, &path, visibility);
                         *tree = tree.strip_prefix(&[","]).unwrap_or(tree);
                     }
                     *tree = tree.strip_prefix(&["}"]).expect("a group is closed");
@@ -81,7 +89,7 @@ impl Source {
             name = alias.to_owned();
             *tree = &tree[2..];
         }
-        self.uses.push(Use { path, name, is_public });
+        self.uses.push(Use { path, name, visibility });
     }
 
     /// Reads the path or the single token that begins here, and returns the place after it.

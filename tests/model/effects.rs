@@ -7,7 +7,7 @@ use super::protocol::Protocol;
 use super::sabotage::Sabotage;
 use super::scene::{Moment, TaskNo, members, only};
 use super::script::{Request, Subject, TaskEffect};
-use super::state::{Alone, Invocation, LateCall, Sent, State, Writer};
+use super::state::{Alone, Invocation, Landing, LateCall, Sent, State, Writer};
 use jiff::SignedDuration;
 use taskhold::task::record::TaskRecord;
 
@@ -16,12 +16,12 @@ const FINISHED_JOB_RETENTION: SignedDuration = SignedDuration::from_hours(336);
 
 impl Protocol {
     /// The state store compares and sets.
-    pub(crate) fn land(&self, state: &mut State, at: usize, stored: (TaskNo, RecordNo)) -> bool {
+    pub(crate) fn land(&self, state: &mut State, at: usize, stored: (TaskNo, RecordNo)) -> Landing {
         let (task, record) = stored;
         let bit = only(usize::from(task));
         let compares = self.configuration.sabotage != Sabotage::StoresAreNotCompared;
         if compares && state.running[at].outrun & bit != 0 {
-            return false;
+            return Landing::Conflict;
         }
         let batch = self.function.run(state.running[at].run).work.batch();
         let before = state.tasks[usize::from(task)].record;
@@ -39,7 +39,7 @@ impl Protocol {
                 invocation.outrun |= bit & self.function.run(invocation.run).holds();
             }
         }
-        true
+        Landing::Stored
     }
 
     /// A full record keeps fingerprints of the jobs that have finished. `before` is the record that it replaces.

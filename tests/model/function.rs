@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use taskhold::api::answer::Answer as Report;
 use taskhold::lambda::function::{self, Response};
-use taskhold::task::job::{Job, JobKey};
+use taskhold::task::job::{JobKey, JobReport};
 use taskhold::task::rate_limit::RateLimit;
 use taskhold::task::record::TaskRecord;
 
@@ -80,7 +80,7 @@ type Step = (RunNo, Event);
 /// The function of one model.
 pub(crate) struct Function {
     payloads: HashMap<Work, String>,
-    snapshot: Vec<(JobKey, Job)>,
+    snapshot: Vec<JobReport>,
     /// The Lambda timeout.
     timeout: Moment,
     room: Records,
@@ -140,12 +140,12 @@ impl Function {
 
     /// The messages of these jobs.
     fn of_jobs(&self, is_one: impl Fn(&JobKey) -> bool) -> Set {
-        let ones = self.snapshot.iter().enumerate().filter(|(_, (key, _))| is_one(key));
+        let ones = self.snapshot.iter().enumerate().filter(|(_, report)| is_one(&report.key));
         ones.fold(0, |set, (number, _)| set | only(number))
     }
 
     fn messages_merged_into(&self, record: &TaskRecord) -> Set {
-        let is_known = |(key, job): &(JobKey, Job)| {
+        let is_known = |JobReport { key, job }: &JobReport| {
             record.fingerprints.contains(key)
                 || record.jobs.get(key).is_some_and(|known| {
                     let mut merged = known.as_ref().clone();

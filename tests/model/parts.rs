@@ -14,7 +14,7 @@ use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
-use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::service::{Service, ServiceArn};
 use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::{StopCause, TaskDescription};
 use taskhold::ecs::{
@@ -22,7 +22,8 @@ use taskhold::ecs::{
 };
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, ReceivedDeadLetter};
 use taskhold::lambda::function::{Function, Parts};
-use taskhold::outbox::DeliveryError;
+use taskhold::page::Page;
+use taskhold::sqs::SqsError;
 
 /// The real function on a script. It has no queue to send rechecks to: the model has them come at any moment.
 pub(crate) fn function(script: &SharedScript, records: Records, linger: SignedDuration) -> Function {
@@ -160,7 +161,7 @@ pub(crate) struct ScriptedDeadLetters(SharedScript);
 
 #[async_trait]
 impl DeadLetterQueue for ScriptedDeadLetters {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), SqsError>> {
         for message in messages {
             let id = message.attributes.iter().find(|(name, _)| *name == MESSAGE_ID_ATTRIBUTE);
             let (_, id) = id.expect("a dead-lettered message bears its id");
@@ -169,11 +170,11 @@ impl DeadLetterQueue for ScriptedDeadLetters {
         vec![Ok(()); messages.len()]
     }
 
-    async fn receive_dead_letters(&self, _: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+    async fn receive_dead_letters(&self, _: usize) -> Result<Vec<ReceivedDeadLetter>, SqsError> {
         unreachable!("nothing redrives here")
     }
 
-    async fn delete_dead_letters(&self, _: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn delete_dead_letters(&self, _: &[String]) -> Vec<Result<(), SqsError>> {
         unreachable!("nothing redrives here")
     }
 }

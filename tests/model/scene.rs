@@ -9,7 +9,7 @@ use taskhold::lambda::job_message::{JobMessage, JobMessageType};
 use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::service::recheck::Recheck;
-use taskhold::task::job::{Job, JobKey};
+use taskhold::task::job::JobReport;
 
 /// Seconds since the start of the model.
 pub(crate) type Moment = u16;
@@ -118,12 +118,11 @@ impl Message {
     }
 
     /// The job as the message reports it.
-    pub(crate) fn snapshot(&self) -> (JobKey, Job) {
+    pub(crate) fn snapshot(&self) -> JobReport {
         let QueueMessage::Job(message) = sqs_record::parse(&self.body().to_string(), &config().clusters) else {
             unreachable!("workers send valid messages")
         };
-        let reported = JobMessage::into_job(message, timestamp(0));
-        (reported.key, reported.job)
+        JobMessage::into_job(message, timestamp(0)).report
     }
 }
 

@@ -101,7 +101,14 @@ pub(crate) enum Sent {
         effects: Vec<(TaskNo, TaskEffect)>,
     },
     /// A put that the state store has accepted, or not.
-    Store { subject: Subject, is_stored: bool },
+    Store { subject: Subject, landing: Landing },
+}
+
+/// What the state store did with a put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Landing {
+    Conflict,
+    Stored,
 }
 
 impl Sent {

@@ -8,7 +8,7 @@ use super::protocol::Protocol;
 use super::sabotage::Sabotage;
 use super::scene::{SWEEP_EVERY_S, Set, TaskNo, VISIBILITY_TIMEOUT_S, Work, members, only};
 use super::script::{Answer, EcsFault, Request, Subject, TaskEffect};
-use super::state::{Alone, Invocation, LateCall, Sent, State};
+use super::state::{Alone, Invocation, Landing, LateCall, Sent, State};
 
 impl Protocol {
     /// The state after one of the actions that it allows.
@@ -92,10 +92,10 @@ impl Protocol {
                 self.go_on(state, of, answer);
             }
             (Happens::Lands, Request::Store(task, record)) => {
-                let is_stored = self.land(state, at, (*task, *record));
+                let landing = self.land(state, at, (*task, *record));
                 match self.configuration.stores {
-                    Stores::AnsweredLater => state.running[at].sent.push(Sent::Store { subject, is_stored }),
-                    Stores::AnsweredAtOnce => self.go_on(state, of, stored(is_stored)),
+                    Stores::AnsweredLater => state.running[at].sent.push(Sent::Store { subject, landing }),
+                    Stores::AnsweredAtOnce => self.go_on(state, of, landing.answer()),
                 }
             }
             (Happens::StoreFails, _) => {
@@ -153,8 +153,8 @@ impl Protocol {
             }
             Request::Store(..) => {
                 let sent = invocation.sent.iter().find(|sent| sent.subject() == subject);
-                let Some(Sent::Store { is_stored, .. }) = sent else { unreachable!("it has landed") };
-                stored(*is_stored)
+                let Some(Sent::Store { landing, .. }) = sent else { unreachable!("it has landed") };
+                landing.answer()
             }
             Request::Page => Answer::Page(self.open_records(state)),
             Request::Protect(..) => Answer::Protected(invocation.effects(subject).to_vec()),
@@ -204,8 +204,13 @@ impl Protocol {
     }
 }
 
-fn stored(is_stored: bool) -> Answer<RecordNo> {
-    if is_stored { Answer::Stored } else { Answer::Conflict }
+impl Landing {
+    fn answer(self) -> Answer<RecordNo> {
+        match self {
+            Self::Conflict => Answer::Conflict,
+            Self::Stored => Answer::Stored,
+        }
+    }
 }
 
 impl Invocation {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use std::sync::LazyLock;
 use taskhold::ecs::arn::Task;
-use taskhold::ecs::service::Page;
+use taskhold::page::Page;
 use taskhold::store::error::StoreError;
 use taskhold::store::{Store, StorePages, Stored, Version, Versioned};
 use taskhold::task::interruption::{StopStage, TrackedInterruption};

@@ -3,7 +3,7 @@
 use super::protocol::Protocol;
 use super::scene::{Message, TaskNo, Work, only, timestamp};
 use super::script::Request;
-use super::state::{Invocation, Sent, State, TaskState, Writer};
+use super::state::{Invocation, Landing, Sent, State, TaskState, Writer};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use taskhold::task::protection::SENT_WITHIN;
@@ -184,7 +184,7 @@ fn a_call_is_too_late_to_be_sent(protocol: &Protocol, state: &State) -> bool {
     state.running.iter().any(|invocation| {
         let run = protocol.function.run(invocation.run);
         invocation.sent.iter().any(|sent| match (sent, run.request(sent.subject())) {
-            (Sent::Store { is_stored: true, .. }, Request::Store(_, record)) => {
+            (Sent::Store { landing: Landing::Stored, .. }, Request::Store(_, record)) => {
                 let record = protocol.function.record(*record);
                 let newest = record.record.protection.in_flight.last();
                 newest.is_some_and(|call| now.duration_since(call.started_at) > SENT_WITHIN)

@@ -16,7 +16,7 @@ use taskhold::ecs::arn::Task;
 use taskhold::lambda::job_message::{JobMessageError, ReportedJob};
 use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
-use taskhold::task::job::{Job, JobKey};
+use taskhold::task::job::{Job, JobKey, JobReport};
 use taskhold::task::record::TaskRecord;
 
 /// A message, and the time at which SQS received it.
@@ -62,7 +62,7 @@ impl Sent {
     /// Delivers the message to a task.
     pub(crate) fn deliver(&self, record: &mut TaskRecord) {
         let reported = self.reported();
-        record.merge_job(&reported.key, &reported.job);
+        record.merge_job(&reported.report.key, &reported.report.job);
     }
 }
 
@@ -134,7 +134,7 @@ fn crowd(record: &mut TaskRecord, now: Timestamp) {
     let finished = |number: usize| {
         let far = at(100 * 3600);
         let job = Job { finished_at: Some(far), reported_at: Some(far), ..Job::default() };
-        (JobKey { job_id: format!("crowd-{number}"), attempt: 1 }, job)
+        JobReport { key: JobKey { job_id: format!("crowd-{number}"), attempt: 1 }, job }
     };
     record.add_reports(&(0..200).map(finished).collect::<Vec<_>>(), now);
     record.shrink(now, SignedDuration::from_hours(336));
@@ -232,7 +232,7 @@ proptest! {
             let mut record = TaskRecord::default();
             for (step, index) in order.iter().enumerate() {
                 let reported = messages[*index].reported();
-                record.add_reports(&[(reported.key, reported.job)], now);
+                record.add_reports(&[reported.report], now);
                 if crowds.contains(&step) {
                     crowd(&mut record, now);
                 }
@@ -245,7 +245,7 @@ proptest! {
         let mut again = mine.clone();
         for sent in &messages {
             let reported = sent.reported();
-            again.add_reports(&[(reported.key, reported.job)], now);
+            again.add_reports(&[reported.report], now);
         }
         prop_assert!(again.live_jobs(now).eq(mine.live_jobs(now)));
     }

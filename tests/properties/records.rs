@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use taskhold::ecs::FailureReason;
+use taskhold::ecs::task::ContainerExit;
 use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::durations::LearnedDurations;
@@ -110,7 +111,8 @@ pub(crate) fn interruption() -> impl Strategy<Value = Interruption> {
     let job = (job_key(), when(), labels()).prop_map(|(key, until, labels)| InterruptedJob { key, until, labels });
     let known = ["SpotInterruption", "ServiceSchedulerInitiated", "UserInitiated", "TaskFailedToStart"];
     let code = prop_oneof![select(known.map(str::to_owned).to_vec()), text()];
-    let of_ecs = (option::of(code), option::of(text()), vec((text(), any::<i32>()), 0..14));
+    let exit = (text(), any::<i32>()).prop_map(|(container, code)| ContainerExit { container, code });
+    let of_ecs = (option::of(code), option::of(text()), vec(exit, 0..14));
     (
         stage,
         when(),

@@ -22,11 +22,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
-use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::service::{Service, ServiceArn};
 use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{Ecs, EcsClient, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates};
 use taskhold::lambda::function::{Function, Parts};
+use taskhold::page::Page;
 
 const WORLDS: u64 = 150;
 const MINUTE_MS: i64 = 60_000;

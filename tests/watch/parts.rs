@@ -13,6 +13,7 @@ use taskhold::notify::message::AlertMessage;
 use taskhold::notify::sink::{InterruptedJobQueue, Sink};
 use taskhold::outbox::DeliveryError;
 use taskhold::service::recheck::{Recheck, RecheckQueue};
+use taskhold::sqs::SqsError;
 
 /// The Region's queue of rechecks.
 #[derive(Clone, Debug)]
@@ -43,14 +44,14 @@ impl Default for Disorder {
 
 #[async_trait]
 impl RecheckQueue for Rechecks {
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), SqsError> {
         let Disorder { random, copies, late_max } = &mut *locked(&self.disorder);
         let copies = random.usize(copies.clone());
         let mut region = self.region.lock();
         for _ in 0..copies {
             let delay = u32::try_from(delay.as_secs()).unwrap() + random.u32(0..=*late_max);
             let message = SendMessage::new(recheck.body()).delayed(delay.min(DELAY_SECONDS_MAX));
-            region.queues.send(RECHECK_QUEUE, message).map_err(|error| DeliveryError(error.to_string()))?;
+            region.queues.send(RECHECK_QUEUE, message).map_err(|error| SqsError::Failed(error.to_string()))?;
         }
         locked(&self.sent).push((region.now(), recheck.clone(), copies));
         Ok(())
@@ -97,7 +98,7 @@ pub(crate) struct DeadLettered(pub(crate) Arc<Mutex<Vec<(String, String)>>>);
 
 #[async_trait]
 impl DeadLetterQueue for DeadLettered {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), SqsError>> {
         let reason = |message: &DeadLetter| {
             let named = message.attributes.iter().find(|(name, _)| *name == REASON_ATTRIBUTE);
             named.map(|(_, reason)| reason.clone()).unwrap_or_default()
@@ -106,11 +107,11 @@ impl DeadLetterQueue for DeadLettered {
         vec![Ok(()); messages.len()]
     }
 
-    async fn receive_dead_letters(&self, _: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+    async fn receive_dead_letters(&self, _: usize) -> Result<Vec<ReceivedDeadLetter>, SqsError> {
         unreachable!("nothing redrives here")
     }
 
-    async fn delete_dead_letters(&self, _: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn delete_dead_letters(&self, _: &[String]) -> Vec<Result<(), SqsError>> {
         unreachable!("nothing redrives here")
     }
 }
@@ -121,7 +122,7 @@ pub(crate) struct HandedOn(pub(crate) Arc<Mutex<Vec<String>>>);
 
 #[async_trait]
 impl InterruptedJobQueue for HandedOn {
-    async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), SqsError>> {
         locked(&self.0).extend(bodies.iter().cloned());
         vec![Ok(()); bodies.len()]
     }

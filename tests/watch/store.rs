@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use taskhold::ecs::service::Page;
+use taskhold::page::Page;
 use taskhold::store::error::StoreError;
 use taskhold::store::memory::MemoryStore;
 use taskhold::store::{Record, Store, StorePages, Stored, Versioned};

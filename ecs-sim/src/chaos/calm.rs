@@ -4,7 +4,7 @@ use super::broken::Broken;
 use super::job::JobModel;
 use super::protection::Writer;
 use super::run::{INVOCATIONS_AT_ONCE, Run};
-use super::world::{SWEEP_EVERY_MS, World};
+use super::world::{SWEEP_EVERY_MS, VisibleMessages, World};
 use crate::control_plane::{DeploymentRolloutState, Millis};
 use crate::doubles::clock::timestamp;
 use crate::region::{CLUSTER, RECHECK_QUEUE};
@@ -39,12 +39,12 @@ impl Run<'_> {
         }
         self.sim.world().check_order(&neglected);
         self.sim.world().finish_all();
-        let (jobs_over, all_over) = self.sim.world().over_at();
-        let limit = all_over + AT_REST_MS;
+        let over = self.sim.world().over_at();
+        let limit = over.protections + AT_REST_MS;
         while !self.is_broken() {
             self.sim.world().others_let_go();
             let now = self.sim.world().now();
-            if now >= limit || now >= jobs_over && self.is_at_rest() {
+            if now >= limit || now >= over.jobs && self.is_at_rest() {
                 break;
             }
             self.sim.world().mend_failed();
@@ -90,7 +90,7 @@ impl Run<'_> {
     fn deliver_any(&mut self) -> bool {
         let (jobs, rechecks, event, sweep) = {
             let world = self.sim.world();
-            let (now, (jobs, rechecks)) = (world.now(), world.visible());
+            let (now, VisibleMessages { jobs, rechecks }) = (world.now(), world.visible());
             (jobs, rechecks, world.events.next().is_some_and(|at| at <= now), world.sweep_at <= now)
         };
         match (event, jobs, rechecks, sweep) {
@@ -102,6 +102,14 @@ impl Run<'_> {
         }
         true
     }
+}
+
+/// When a run may come to rest.
+struct LastEnds {
+    /// The end of the last job.
+    jobs: Millis,
+    /// The end of the last protection, and not before the end of the last job.
+    protections: Millis,
 }
 
 impl World {
@@ -149,10 +157,10 @@ impl World {
     /// forgotten the finished job, the job counts as live again until its declared end. If another writer shortens the
     /// function's protection, a later request may restore it, because it also covers jobs that outlived their declared
     /// time.
-    fn over_at(&self) -> (Millis, Millis) {
+    fn over_at(&self) -> LastEnds {
         let region = self.region.lock();
         let jobs = self.model.tasks.iter().flat_map(|task| &task.jobs).filter(|job| !job.finish_sent);
-        let jobs_over = jobs.filter_map(JobModel::until).max().unwrap_or(0).max(region.now());
+        let jobs = jobs.filter_map(JobModel::until).max().unwrap_or(0).max(region.now());
         let protections = region.ecs.tasks().filter_map(|task| task.protected_until);
         let now = timestamp(region.now());
         let wanted = self.shelves.tasks.records().flat_map(|(_, record)| {
@@ -160,7 +168,7 @@ impl World {
             record.wanted_until(now).into_iter().chain(kept)
         });
         let wanted = wanted.filter_map(|until| Millis::try_from(until.duration_since(timestamp(0)).as_millis()).ok());
-        (jobs_over, protections.chain(wanted).max().unwrap_or(0).max(jobs_over))
+        LastEnds { jobs, protections: protections.chain(wanted).max().unwrap_or(0).max(jobs) }
     }
 
     /// The next moment at which anything is due.

@@ -27,6 +27,7 @@ use taskhold::lambda::job_message::{JobMessage, ReportedJob};
 use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::service::alert::AlertKind;
+use taskhold::task::job::JobReport;
 
 impl World {
     /// Records changes: new tasks, tasks that stopped, desired counts that others have set.
@@ -96,7 +97,8 @@ impl World {
                 let QueueMessage::Job(job_message) = sqs_record::parse(&message.body, &clusters) else {
                     unreachable!("workers send job messages")
                 };
-                let ReportedJob { task, key, job } = JobMessage::into_job(job_message, timestamp(message.sent_at));
+                let ReportedJob { task, report: JobReport { key, job } } =
+                    JobMessage::into_job(job_message, timestamp(message.sent_at));
                 let entry = self.task_entry(&task);
                 let is_live = self.region.lock().ecs.task(task.id.as_str()).map(|task| task.is_live());
                 match is_live {

@@ -7,7 +7,7 @@ use super::model::Content;
 use super::rules::{Focus, Sabotage};
 use super::run::{Run, RunningInvocation, Work};
 use super::workers::short;
-use super::world::{SWEEP_EVERY_MS, World};
+use super::world::{SWEEP_EVERY_MS, VisibleMessages, World};
 use crate::control_plane::Millis;
 use crate::doubles::clock::timestamp;
 use crate::event_source::{Batch, EventSource, FunctionAnswer};
@@ -72,11 +72,11 @@ impl World {
         self.events.add(at, Event { failures: event.failures + 1, ..event });
     }
 
-    /// Whether job messages and rechecks are visible.
-    pub(super) fn visible(&self) -> (bool, bool) {
+    /// What an invocation could receive now.
+    pub(super) fn visible(&self) -> VisibleMessages {
         let region = self.region.lock();
         let any = |queue: &str| region.queues.counts(queue).is_ok_and(|counts| counts.visible > 0);
-        (any(JOB_QUEUE), any(RECHECK_QUEUE))
+        VisibleMessages { jobs: any(JOB_QUEUE), rechecks: any(RECHECK_QUEUE) }
     }
 
     /// Returns the work of a failed invocation for retry: messages by their visibility timeout, events by Lambda's

@@ -11,10 +11,11 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
-use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::service::{Service, ServiceArn};
 use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{Ecs, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates};
+use taskhold::page::Page;
 
 impl World {
     /// A call for another desired count takes effect.

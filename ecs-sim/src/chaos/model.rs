@@ -211,7 +211,8 @@ impl Model {
     pub(super) fn published(
         &mut self,
         incident: &str,
-        (kind, event): (AlertKind, Transition),
+        kind: AlertKind,
+        event: Transition,
         service: Option<&str>,
     ) -> bool {
         let new = || IncidentModel { kind, service: service.map(str::to_owned), is_open: false, repetitions: 0 };

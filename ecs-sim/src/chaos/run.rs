@@ -12,7 +12,7 @@ use super::rules::{Focus, Sabotage};
 use super::sends::{ChaoticAlerts, ChaoticDeadLetters, ChaoticInterrupted, ChaoticRechecks};
 use super::stage::SETTINGS;
 use super::store::ChaoticStore;
-use super::world::{Recording, Sim, World};
+use super::world::{Recording, Sim, VisibleMessages, World};
 use crate::control_plane::Millis;
 use crate::doubles::interleave::{InvocationNo, Poller, SeedOfPanic};
 use crate::doubles::parts::parts;
@@ -154,7 +154,7 @@ impl<'a> Run<'a> {
         let mut world = self.sim.world();
         let room = self.running.len() < INVOCATIONS_AT_ONCE;
         let any = |is_possible: bool, weight: u32| if is_possible { weight } else { 0 };
-        let (jobs, rechecks) = world.visible();
+        let VisibleMessages { jobs, rechecks } = world.visible();
         let now = world.now();
         let is_on_protection = world.rules.focus == Focus::Protection;
         let weights = Move::ALL.map(|made| match made {

@@ -19,6 +19,7 @@ use taskhold::notify::sink::Sink;
 use taskhold::outbox::{CLAIM, DeliveryError};
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::recheck::{Recheck, RecheckQueue};
+use taskhold::sqs::SqsError;
 
 /// The fate of a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +29,16 @@ enum Sent {
     AnswerLost,
 }
 
-fn lost() -> DeliveryError {
-    DeliveryError("the connection was lost".to_owned())
+/// Why a call to SQS or SNS has no answer.
+const LOST: &str = "the connection was lost";
+
+fn lost() -> SqsError {
+    SqsError::Failed(LOST.to_owned())
 }
 
 impl Sent {
     /// The result that the sender receives.
-    fn result<T>(self, of_the_place: Result<T, DeliveryError>) -> Result<T, DeliveryError> {
+    fn result<E>(self, of_the_place: Result<(), E>, lost: impl FnOnce() -> E) -> Result<(), E> {
         match self {
             Self::Taken => of_the_place,
             Self::Lost | Self::AnswerLost => Err(lost()),
@@ -131,7 +135,7 @@ impl Sink for ChaoticAlerts {
             _ => Ok(()),
         };
         self.sim.gate().await;
-        sent.result(taken)
+        sent.result(taken, || DeliveryError::Alerts(LOST.to_owned()))
     }
 }
 
@@ -168,7 +172,7 @@ impl World {
         });
         let mut is_excessive = false;
         for what in alert_subjects(message) {
-            is_excessive |= self.model.published(&what, (message.kind, message.event), service.as_deref());
+            is_excessive |= self.model.published(&what, message.kind, message.event, service.as_deref());
         }
         if is_excessive && self.claims_outlast_invocations() {
             let why = format!(
@@ -183,7 +187,7 @@ impl World {
 
 #[async_trait]
 impl RecheckQueue for ChaoticRechecks {
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), SqsError> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
             let sent = world.send_fate(["SQS: a recheck is lost", "SQS: the answer to a recheck is lost"]);
@@ -199,13 +203,13 @@ impl RecheckQueue for ChaoticRechecks {
             _ => Ok(()),
         };
         self.sim.gate().await;
-        sent.result(taken)
+        sent.result(taken, lost)
     }
 }
 
 #[async_trait]
 impl DeadLetterQueue for ChaoticDeadLetters {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), SqsError>> {
         let sent =
             self.sim.world().send_fate(["SQS: dead-lettering fails", "SQS: the answer to dead-lettering is lost"]);
         let taken = match sent {
@@ -216,14 +220,14 @@ impl DeadLetterQueue for ChaoticDeadLetters {
             self.sim.world().dead_lettered(message);
         }
         self.sim.gate().await;
-        taken.into_iter().map(|taken| sent.result(taken)).collect()
+        taken.into_iter().map(|taken| sent.result(taken, lost)).collect()
     }
 
-    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, SqsError> {
         self.inner.receive_dead_letters(max).await
     }
 
-    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), SqsError>> {
         self.inner.delete_dead_letters(receipt_handles).await
     }
 }
@@ -248,7 +252,7 @@ impl World {
 
 #[async_trait]
 impl InterruptedJobQueue for ChaoticInterrupted {
-    async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), SqsError>> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
             let sent =
@@ -264,7 +268,7 @@ impl InterruptedJobQueue for ChaoticInterrupted {
             _ => bodies.iter().map(|_| Ok(())).collect(),
         };
         self.sim.gate().await;
-        taken.into_iter().map(|taken| sent.result(taken)).collect()
+        taken.into_iter().map(|taken| sent.result(taken, lost)).collect()
     }
 }
 

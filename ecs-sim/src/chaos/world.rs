@@ -33,6 +33,15 @@ pub(super) const STRIKES_WITHIN_MS: Millis = (LATE_EFFECT_MAX.as_secs() - SENT_W
 /// The time between two scheduled sweeps, as in template.yaml.
 pub(super) const SWEEP_EVERY_MS: Millis = 5 * 60_000;
 
+/// What an invocation could receive.
+#[derive(Clone, Copy)]
+pub(super) struct VisibleMessages {
+    /// Whether there are job messages.
+    pub(super) jobs: bool,
+    /// Whether there are rechecks.
+    pub(super) rechecks: bool,
+}
+
 /// What a call or a store does.
 pub(super) type WorldChange = Box<dyn FnOnce(&mut World) + Send>;
 

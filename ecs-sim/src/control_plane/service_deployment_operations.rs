@@ -14,6 +14,7 @@ use super::service_deployment_shapes::{
 };
 use super::service_operations::page_size;
 use super::state::ControlPlane;
+use super::task::TaskNumbers;
 use super::throttling::Category;
 use super::time::Timestamp;
 
@@ -204,7 +205,7 @@ impl ControlPlane {
     }
 
     fn revision_summary(&self, service: &SimulatedService, id: &str) -> RevisionSummary {
-        let (pending, running, live) = self.counts(service, Some(id));
+        let TaskNumbers { pending, running, live } = self.counts(service, Some(id));
         let green = service.shift.as_ref().map(|shift| (shift.green == id, f64::from(shift.green_tenths) / 10.0));
         let weight = match green {
             Some((true, percent)) => percent,

@@ -8,7 +8,7 @@ use super::service::{
     DeploymentRolloutState, ServiceEventMessage, SimulatedDeployment, SimulatedService, SimulatedServiceStatus,
 };
 use super::state::ControlPlane;
-use super::task::TaskStatus;
+use super::task::{TaskNumbers, TaskStatus};
 use super::task_set_description::TaskSetDescription;
 use super::time::Timestamp;
 use super::variants::DeferredRevisions;
@@ -103,7 +103,7 @@ pub struct ServiceDescription {
 
 impl ControlPlane {
     pub(super) fn describe_service(&self, service: &SimulatedService) -> ServiceDescription {
-        let (pending, running, _) = self.counts(service, None);
+        let TaskNumbers { pending, running, .. } = self.counts(service, None);
         ServiceDescription {
             service_arn: service.arn.clone(),
             service_name: service.name.clone(),
@@ -151,7 +151,7 @@ impl ControlPlane {
         deployment: &SimulatedDeployment,
     ) -> DeploymentDescription {
         let id = &deployment.id;
-        let (pending, running, live) = self.counts(service, Some(id));
+        let TaskNumbers { pending, running, live } = self.counts(service, Some(id));
         let is_primary = service.is_primary(Some(id));
         let is_blue = service.shift.as_ref().is_some_and(|shift| shift.blue == *id);
         let reason = match deployment.rollout_state {
@@ -178,15 +178,14 @@ impl ControlPlane {
         }
     }
 
-    /// The numbers of tasks, of one deployment or of all, that are PENDING, that are RUNNING, and that are not asked to
-    /// stop.
-    pub(super) fn counts(&self, service: &SimulatedService, deployment: Option<&str>) -> (usize, usize, usize) {
-        let mut counts = (0, 0, 0);
+    /// The numbers of tasks, of one deployment or of all.
+    pub(super) fn counts(&self, service: &SimulatedService, deployment: Option<&str>) -> TaskNumbers {
+        let mut counts = TaskNumbers::default();
         for task in service.tasks.iter().map(|key| &self.tasks[key]) {
             if deployment.is_none() || task.deployment.as_deref() == deployment {
-                counts.0 += usize::from(task.last_status == TaskStatus::Pending);
-                counts.1 += usize::from(task.last_status == TaskStatus::Running);
-                counts.2 += usize::from(task.is_live());
+                counts.pending += usize::from(task.last_status == TaskStatus::Pending);
+                counts.running += usize::from(task.last_status == TaskStatus::Running);
+                counts.live += usize::from(task.is_live());
             }
         }
         counts

@@ -139,3 +139,14 @@ impl SimulatedTask {
         Some(i32::from(self.stop_code == Some(StopCode::EssentialContainerExited)))
     }
 }
+
+/// Numbers of tasks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TaskNumbers {
+    /// `PENDING`.
+    pub(super) pending: usize,
+    /// `RUNNING`.
+    pub(super) running: usize,
+    /// Not asked to stop.
+    pub(super) live: usize,
+}

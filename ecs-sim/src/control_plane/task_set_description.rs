@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::deployment_configuration::DeploymentControllerType;
 use super::service::{SimulatedDeployment, SimulatedService};
 use super::state::ControlPlane;
+use super::task::TaskNumbers;
 use super::time::Timestamp;
 
 /// The size of a task set, as a share of the service's desired count.
@@ -69,7 +70,7 @@ impl ControlPlane {
 
     pub(super) fn describe_set(&self, service: &SimulatedService, set: &SimulatedDeployment) -> TaskSetDescription {
         let at = service.deployments.iter().position(|other| other.id == set.id).unwrap_or_default();
-        let (pending, running, _) = self.counts(service, Some(&set.id));
+        let TaskNumbers { pending, running, .. } = self.counts(service, Some(&set.id));
         let wanted = service.wanted(at);
         let status = match at {
             _ if set.is_draining => "DRAINING",

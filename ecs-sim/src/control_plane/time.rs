@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-/// Milliseconds since the Unix epoch.
+/// Milliseconds: a moment, counted from the Unix epoch, or a duration.
 pub type Millis = i64;
 
 /// 2026-01-05T09:00:00Z: a Monday morning, for readable times in scenarios.

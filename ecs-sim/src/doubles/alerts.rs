@@ -28,8 +28,8 @@ impl Sink for SimulatedAlerts {
             "MessageStructure": "json",
         });
         match self.0.lock().publish("Publish", &input) {
-            Some(answer) => answer.map(drop).map_err(|error| DeliveryError(error.message)),
-            None => Err(DeliveryError("the connection was lost".to_owned())),
+            Some(answer) => answer.map(drop).map_err(|error| DeliveryError::Alerts(error.message)),
+            None => Err(DeliveryError::Alerts("the connection was lost".to_owned())),
         }
     }
 }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use taskhold::ecs::arn::TaskId;
 use taskhold::ecs::deployment::{
-    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet, TrafficShift,
+    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, LinearSteps, RolloutState, TaskSet,
+    TrafficShift,
 };
 use taskhold::ecs::deployment_options::{
     AlarmOptions, CircuitBreakerOptions, DeploymentOptions, EarlySuccess, OtherOptions, RevisionCleanup,
@@ -15,7 +16,7 @@ use taskhold::ecs::service::{Service, ServiceArn, ServiceEvent, ServiceStatus};
 use taskhold::ecs::service_deployment::{
     HookAction, HookStatus, LifecycleHook, LifecycleStage, RevisionCounts, ServiceDeployment, ServiceDeploymentStatus,
 };
-use taskhold::ecs::task::{StopCause, TaskDescription};
+use taskhold::ecs::task::{ContainerExit, StopCause, TaskDescription};
 
 pub(super) fn service(arn: &ServiceArn, json: &Value) -> Service {
     let configuration = &json["deploymentConfiguration"];
@@ -47,7 +48,10 @@ fn shift(configuration: &Value) -> TrafficShift {
     let (linear, canary) = (&configuration["linearConfiguration"], &configuration["canaryConfiguration"]);
     TrafficShift {
         bake_minutes: minutes(&configuration["bakeTimeInMinutes"]).unwrap_or(0),
-        linear: linear["stepPercent"].as_f64().zip(minutes(&linear["stepBakeTimeInMinutes"])),
+        linear: linear["stepPercent"]
+            .as_f64()
+            .zip(minutes(&linear["stepBakeTimeInMinutes"]))
+            .map(|(percent, bake_minutes)| LinearSteps { percent, bake_minutes }),
         canary_minutes: minutes(&canary["canaryBakeTimeInMinutes"]),
     }
 }
@@ -155,13 +159,13 @@ pub(super) fn task(json: &Value) -> Option<TaskDescription> {
         stop: StopCause {
             code: json["stopCode"].as_str().map(str::to_owned),
             reason: json["stoppedReason"].as_str().map(str::to_owned),
-            exit_codes: list(json, "containers").filter_map(exit_code).collect(),
+            exit_codes: list(json, "containers").filter_map(exit).collect(),
         },
     })
 }
 
-fn exit_code(json: &Value) -> Option<(String, i32)> {
-    Some((text(&json["name"]), i32::try_from(json["exitCode"].as_i64()?).ok()?))
+fn exit(json: &Value) -> Option<ContainerExit> {
+    Some(ContainerExit { container: text(&json["name"]), code: i32::try_from(json["exitCode"].as_i64()?).ok()? })
 }
 
 /// The JSON protocol writes seconds with milliseconds as a fraction.

@@ -15,11 +15,12 @@ use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
-use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
+use taskhold::ecs::service::{Service, ServiceArn, ServiceStatus};
 use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::{StopCause, TaskDescription};
 use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads, TASKS_PER_READ_MAX};
 use taskhold::lambda::function::{Function, Response};
+use taskhold::page::Page;
 use tokio::runtime::Runtime;
 
 /// The only service in ECS.

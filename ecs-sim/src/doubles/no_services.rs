@@ -27,7 +27,7 @@ macro_rules! reads_no_services {
                 &self,
                 service: &taskhold::ecs::service::ServiceArn,
                 _: Option<&str>,
-            ) -> Result<taskhold::ecs::service::Page<taskhold::ecs::arn::TaskId>, taskhold::ecs::error::EcsError> {
+            ) -> Result<taskhold::page::Page<taskhold::ecs::arn::TaskId>, taskhold::ecs::error::EcsError> {
                 panic!("unexpected list of the tasks of {service}")
             }
 
@@ -58,7 +58,7 @@ macro_rules! reads_no_services {
                 &self,
                 cluster: &std::sync::Arc<taskhold::ecs::arn::ClusterArn>,
                 _: Option<&str>,
-            ) -> Result<taskhold::ecs::service::Page<taskhold::ecs::service::ServiceArn>, taskhold::ecs::error::EcsError> {
+            ) -> Result<taskhold::page::Page<taskhold::ecs::service::ServiceArn>, taskhold::ecs::error::EcsError> {
                 panic!("unexpected list of the services of {cluster}")
             }
         }

@@ -6,9 +6,8 @@ use async_trait::async_trait;
 use std::time::Duration;
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, ReceivedDeadLetter};
 use taskhold::notify::sink::InterruptedJobQueue;
-use taskhold::outbox::DeliveryError;
 use taskhold::service::recheck::{Recheck, RecheckQueue};
-use taskhold::sqs::MESSAGES_PER_SEND_MAX;
+use taskhold::sqs::{MESSAGES_PER_SEND_MAX, SqsError};
 
 /// Sends rechecks to their queue in a Region.
 #[derive(Clone, Debug)]
@@ -16,10 +15,10 @@ pub struct SimulatedRecheckQueue(pub SharedRegion);
 
 #[async_trait]
 impl RecheckQueue for SimulatedRecheckQueue {
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), SqsError> {
         let message = SendMessage::new(recheck.body()).delayed(u32::try_from(delay.as_secs()).unwrap_or(u32::MAX));
         let sent = self.0.lock().queues.send(RECHECK_QUEUE, message);
-        sent.map(drop).map_err(|error| DeliveryError(error.to_string()))
+        sent.map(drop).map_err(|error| SqsError::Failed(error.to_string()))
     }
 }
 
@@ -29,7 +28,7 @@ pub struct SimulatedDeadLetterQueue(pub SharedRegion);
 
 #[async_trait]
 impl DeadLetterQueue for SimulatedDeadLetterQueue {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), SqsError>> {
         let message = |dead_lettered: &DeadLetter| {
             let message = SendMessage::new(&dead_lettered.body);
             dead_lettered.attributes.iter().fold(message, |message, (name, value)| message.with_attribute(*name, value))
@@ -37,23 +36,23 @@ impl DeadLetterQueue for SimulatedDeadLetterQueue {
         let left = self.0.lock().dead_letters_lost.checked_sub(1);
         if let Some(left) = left {
             self.0.lock().dead_letters_lost = left;
-            return vec![Err(DeliveryError("no answer".to_owned())); messages.len()];
+            return vec![Err(SqsError::Failed("no answer".to_owned())); messages.len()];
         }
         send_batch(&self.0, DEAD_LETTER_QUEUE, messages.iter().map(message).collect())
     }
 
-    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, SqsError> {
         let received = self.0.lock().queues.receive(DEAD_LETTER_QUEUE, max);
-        Ok(received.map_err(|error| DeliveryError(error.to_string()))?.iter().map(dead_letter).collect())
+        Ok(received.map_err(|error| SqsError::Failed(error.to_string()))?.iter().map(dead_letter).collect())
     }
 
-    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), SqsError>> {
         let queues = &mut self.0.lock().queues;
         let delete = |handle: &String| queues.delete(DEAD_LETTER_QUEUE, handle);
         receipt_handles
             .iter()
             .map(delete)
-            .map(|deleted| deleted.map_err(|error| DeliveryError(error.to_string())))
+            .map(|deleted| deleted.map_err(|error| SqsError::Failed(error.to_string())))
             .collect()
     }
 }
@@ -79,22 +78,22 @@ pub struct SimulatedInterruptedJobQueue(pub SharedRegion);
 
 #[async_trait]
 impl InterruptedJobQueue for SimulatedInterruptedJobQueue {
-    async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), SqsError>> {
         let batches = bodies.chunks(MESSAGES_PER_SEND_MAX);
         let batch = |bodies: &[String]| bodies.iter().map(SendMessage::new).collect();
         batches.flat_map(|bodies| send_batch(&self.0, INTERRUPTED_QUEUE, batch(bodies))).collect()
     }
 }
 
-fn send_batch(region: &SharedRegion, queue: &str, messages: Vec<SendMessage>) -> Vec<Result<(), DeliveryError>> {
+fn send_batch(region: &SharedRegion, queue: &str, messages: Vec<SendMessage>) -> Vec<Result<(), SqsError>> {
     let count = messages.len();
     let entry = |(at, message): (usize, SendMessage)| SendMessageEntry { id: at.to_string(), message };
     let entries = messages.into_iter().enumerate().map(entry).collect();
     match region.lock().queues.send_batch(queue, entries) {
         Ok(sent) => {
-            sent.into_iter().map(|sent| sent.map(drop).map_err(|error| DeliveryError(error.to_string()))).collect()
+            sent.into_iter().map(|sent| sent.map(drop).map_err(|error| SqsError::Failed(error.to_string()))).collect()
         }
-        Err(error) => vec![Err(DeliveryError(error.to_string())); count],
+        Err(error) => vec![Err(SqsError::Failed(error.to_string())); count],
     }
 }
 

@@ -8,14 +8,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
-use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::service::{Service, ServiceArn};
 use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{Ecs, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates};
 use taskhold::notify::message::AlertMessage;
 use taskhold::notify::sink::Sink;
 use taskhold::outbox::DeliveryError;
+use taskhold::page::Page;
 use taskhold::service::recheck::{Recheck, RecheckQueue};
+use taskhold::sqs::SqsError;
 use taskhold::store::error::StoreError;
 use taskhold::store::{Record, Store, StorePages, Stored, Versioned};
 
@@ -166,10 +168,10 @@ impl<R: Record, P: StorePages<R>> StorePages<R> for Stepped<P> {
 
 #[async_trait]
 impl<P: RecheckQueue> RecheckQueue for Stepped<P> {
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), SqsError> {
         let send = async {
             if self.failing.strikes() {
-                return Err(DeliveryError("the queue is down".to_owned()));
+                return Err(SqsError::Failed("the queue is down".to_owned()));
             }
             self.inner.send(recheck, delay).await
         };
@@ -182,7 +184,7 @@ impl<P: Sink> Sink for Stepped<P> {
     async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         self.steps.point(&["before", "the send of an alert"]).await;
         if self.failing.strikes() {
-            return Err(DeliveryError("the topic is down".to_owned()));
+            return Err(DeliveryError::Alerts("the topic is down".to_owned()));
         }
         let sent = self.inner.send(message).await;
         self.steps.point(&["after", "the send of an alert"]).await;

@@ -34,7 +34,7 @@ pub fn check(text: &str) {
 fn tells_one_job(message: JobMessage) {
     let (message_type, minutes) = (message.message_type, message.max_duration_minutes.unwrap_or(120));
     for sent_at in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
-        let job = message.clone().into_job(sent_at).job;
+        let job = message.clone().into_job(sent_at).report.job;
         let lives = job.lives_until(sent_at);
         match message_type {
             JobMessageType::Finished => assert_eq!(lives, None),

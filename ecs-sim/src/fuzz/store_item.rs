@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::to_string;
 use taskhold::ecs::FailureReason;
 use taskhold::ecs::arn::Task;
-use taskhold::ecs::task::StopCause;
+use taskhold::ecs::task::{ContainerExit, StopCause};
 use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::notify::email;
@@ -47,7 +47,7 @@ pub fn seeds() -> Vec<String> {
     for body in seeds::bodies() {
         if let QueueMessage::Job(message) = sqs_record::parse(&body, expect::clusters()) {
             let reported = message.into_job(at(0));
-            task.merge_job(&reported.key, &reported.job);
+            task.merge_job(&reported.report.key, &reported.report.job);
         }
     }
     let mut seeds = vec![json(&TaskRecord::default()), json(&task)];
@@ -78,7 +78,9 @@ fn end() -> TaskStop {
     let cause = StopCause {
         code: Some("ServiceSchedulerInitiated".to_owned()),
         reason: Some("Scaling activity initiated by (deployment ecs-svc/8646900195280463695)".to_owned()),
-        exit_codes: vec![("worker".to_owned(), 143), ("log".to_owned(), 0)],
+        exit_codes: [("worker", 143), ("log", 0)]
+            .map(|(name, code)| ContainerExit { container: name.to_owned(), code })
+            .to_vec(),
     };
     TaskStop { stage: StopStage::Stopped, service: Some("transcode".to_owned()), cause }
 }

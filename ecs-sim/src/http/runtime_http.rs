@@ -30,11 +30,11 @@ pub(super) async fn respond(
         (&Method::GET, ["invocation", "next"]) => offer(api.function_arn(), api.next().await.ok_or(Unanswered)?),
         (&Method::POST, ["invocation", request_id, "response"]) => finished(api, request_id, Ok(body)),
         (&Method::POST, ["invocation", request_id, "error"]) => {
-            let (error_type, message) = reported(head, &body);
+            let ReportedError { error_type, message } = reported(head, &body);
             finished(api, request_id, Err(InvocationError::Reported { error_type, message }))
         }
         (&Method::POST, ["init", "error"]) => {
-            let (error_type, message) = reported(head, &body);
+            let ReportedError { error_type, message } = reported(head, &body);
             api.init_failed(&InvocationError::Init { error_type, message });
             accepted()
         }
@@ -72,11 +72,17 @@ fn refuse(status: StatusCode, error_type: &str, message: &str) -> HttpResponse {
     finish(builder, json!({ "errorType": error_type, "errorMessage": message }).to_string())
 }
 
-/// The error's type and text, from the body, or from the header if the body has none.
-fn reported(head: &Parts, body: &[u8]) -> (String, String) {
+/// An error that a function reports.
+struct ReportedError {
+    error_type: String,
+    message: String,
+}
+
+/// The error in the body. Its type is from the header if the body has none.
+fn reported(head: &Parts, body: &[u8]) -> ReportedError {
     let report: Value = serde_json::from_slice(body).unwrap_or_default();
     let header = text(&head.headers, "lambda-runtime-function-error-type");
     let error_type = report["errorType"].as_str().or(header).unwrap_or("Unknown").to_owned();
     let message = report["errorMessage"].as_str().map(str::to_owned);
-    (error_type, message.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()))
+    ReportedError { error_type, message: message.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()) }
 }

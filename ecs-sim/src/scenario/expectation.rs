@@ -19,11 +19,11 @@ pub(super) fn check(world: &mut ScenarioWorld, expected: &Expectation) -> Result
         },
         Expectation::Running(task) => {
             let runs = |task: &SimulatedTask| task.is_live() && task.last_status == TaskStatus::Running;
-            status(world, task, (runs, "running"))
+            status(world, task, "running", runs)
         }
         Expectation::Stopped(task) => {
             world.cut_off.remove(task);
-            status(world, task, (|task: &SimulatedTask| task.last_status == TaskStatus::Stopped, "stopped"))
+            status(world, task, "stopped", |task| task.last_status == TaskStatus::Stopped)
         }
         Expectation::Steady(service) if !steady(world, service)? => Err(format!("{service} is not steady")),
         Expectation::Deploying(service) if steady(world, service)? => Err(format!("{service} is steady")),
@@ -94,8 +94,7 @@ fn protected(world: &mut ScenarioWorld, task: &str, remaining: Option<Millis>) -
     Err(format!("{task} is protected for {}m{}s more", found / MINUTE_MS, found % MINUTE_MS / 1000))
 }
 
-fn status(world: &mut ScenarioWorld, task: &str, wanted: (fn(&SimulatedTask) -> bool, &str)) -> Result<(), String> {
-    let (holds, word) = wanted;
+fn status(world: &mut ScenarioWorld, task: &str, word: &str, holds: fn(&SimulatedTask) -> bool) -> Result<(), String> {
     let (found, last, desired) = world.task(task, |task| (holds(task), task.last_status, task.desired_status))?;
     if found {
         Ok(())

@@ -2,7 +2,8 @@
 
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::deployment::{
-    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet, TrafficShift,
+    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, LinearSteps, RolloutState, TaskSet,
+    TrafficShift,
 };
 use crate::ecs::deployment_options::{
     AlarmOptions, CircuitBreakerOptions, DeploymentOptions, EarlySuccess, FailureThreshold, OtherOptions,
@@ -13,7 +14,7 @@ use crate::ecs::service::{Service, ServiceArn, ServiceEvent, ServiceStatus};
 use crate::ecs::service_deployment::{
     HookAction, HookStatus, LifecycleHook, LifecycleStage, RevisionCounts, ServiceDeployment, ServiceDeploymentStatus,
 };
-use crate::ecs::task::{StopCause, TaskDescription};
+use crate::ecs::task::{ContainerExit, StopCause, TaskDescription};
 use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;
 use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types;
@@ -33,7 +34,7 @@ pub(crate) fn described(service: &ServiceArn, answer: &DescribeServicesOutput) -
     }
     match answer.failures().iter().find(|failure| is_it(failure.arn())).and_then(types::Failure::reason) {
         Some("MISSING") => Ok(None),
-        reason => Err(EcsError::Server(format!(
+        reason => Err(EcsError::Incomplete(format!(
             "DescribeServices answered for service `{}` only `{}`",
             service.name,
             reason.unwrap_or("nothing")
@@ -75,7 +76,10 @@ fn shift(configuration: &types::DeploymentConfiguration) -> TrafficShift {
     let canary = configuration.canary_configuration();
     TrafficShift {
         bake_minutes: minutes(configuration.bake_time_in_minutes()),
-        linear: linear.map(|it| (it.step_percent().unwrap_or(0.0), minutes(it.step_bake_time_in_minutes()))),
+        linear: linear.map(|it| LinearSteps {
+            percent: it.step_percent().unwrap_or(0.0),
+            bake_minutes: minutes(it.step_bake_time_in_minutes()),
+        }),
         canary_minutes: canary.map(|it| minutes(it.canary_bake_time_in_minutes())),
     }
 }
@@ -194,13 +198,14 @@ pub(crate) fn task(described: &types::Task) -> Option<TaskDescription> {
         stop: StopCause {
             code: described.stop_code().map(|code| code.as_str().to_owned()),
             reason: described.stopped_reason().map(str::to_owned),
-            exit_codes: described.containers().iter().filter_map(exit_code).collect(),
+            exit_codes: described.containers().iter().filter_map(exit).collect(),
         },
     })
 }
 
-fn exit_code(container: &types::Container) -> Option<(String, i32)> {
-    Some((container.name().unwrap_or_default().to_owned(), container.exit_code()?))
+fn exit(container: &types::Container) -> Option<ContainerExit> {
+    let code = container.exit_code()?;
+    Some(ContainerExit { container: container.name().unwrap_or_default().to_owned(), code })
 }
 
 /// The service at the end of an ARN, long or short.

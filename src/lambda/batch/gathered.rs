@@ -102,10 +102,11 @@ impl Gathered {
         }
         counts.misnamed_fields.add(job_message.misnamed.len());
         let message_type = job_message.message_type;
-        let ReportedJob { task, key, job } = job_message.into_job(received.sent_at);
+        let ReportedJob { task, report } = job_message.into_job(received.sent_at);
         let place = self.place(task);
-        self.changes[place].jobs.push((key.clone(), job));
-        Pending::Job { place, message_type, job: key }
+        let job = report.key.clone();
+        self.changes[place].jobs.push(report);
+        Pending::Job { place, message_type, job }
     }
 
     fn event(&mut self, event: EcsEvent, counts: &Counts) -> Pending {

@@ -10,7 +10,7 @@ use crate::lambda::function::Function;
 use crate::lambda::job_message::JobMessageType;
 use crate::service::recheck::{Recheck, RecheckQueue, delay_until};
 use crate::task::concurrently::at_once;
-use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::outcome::{TaskState, Unsettled};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
@@ -28,7 +28,7 @@ impl Function {
         tasks: &[Task],
         states: &[TaskState],
         budget: Budget<'_>,
-    ) -> HashMap<usize, RetryReason> {
+    ) -> HashMap<usize, Unsettled> {
         let Some(queue) = &self.services.rechecks else { return HashMap::new() };
         let now = self.clock().now();
         let due: BTreeMap<usize, Timestamp> = pending.iter().filter_map(|one| release_due(one, states, now)).collect();
@@ -45,7 +45,7 @@ impl Function {
         tasks: &[Task],
         due: BTreeMap<usize, Timestamp>,
         budget: Budget<'_>,
-    ) -> HashMap<usize, RetryReason> {
+    ) -> HashMap<usize, Unsettled> {
         let sends = due
             .into_iter()
             .map(async |(place, due)| (place, self.schedule_release(queue, &tasks[place], due, budget).await));
@@ -60,12 +60,12 @@ impl Function {
         task: &Task,
         due: Timestamp,
         budget: Budget<'_>,
-    ) -> Result<(), RetryReason> {
+    ) -> Result<(), Unsettled> {
         budget.allows_a_call(self.clock())?;
         let recheck = Recheck::Task { task: task.clone(), due };
         queue.send(&recheck, delay_until(due, self.clock().now())).await.map_err(|error| {
             warn!(%task, failure = %error, "could not schedule the release of a task; taskhold will retry its message");
-            RetryReason::RecheckNotSent(error)
+            Unsettled::RecheckNotSent(error)
         })
     }
 }

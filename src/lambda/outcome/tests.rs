@@ -50,24 +50,24 @@ fn end_of_state(message_type: JobMessageType, job_id: &str, state: &TaskState) -
 
 /// The outcome of a message whose task is known, but whose request was not carried out because the time was up.
 fn unsettled(message_type: JobMessageType, job_id: &str, record: TaskRecord) -> MessageOutcome {
-    end_of_state(message_type, job_id, &TaskState::Known(record, Some(RetryReason::OutOfTime)))
+    end_of_state(message_type, job_id, &TaskState::Known(record, Some(Unsettled::OutOfTime)))
 }
 
 fn again() -> MessageOutcome {
-    MessageOutcome::Retry(RetryReason::OutOfTime)
+    MessageOutcome::Retry(Unsettled::OutOfTime)
 }
 
 #[test]
 fn a_message_whose_record_would_be_too_large_is_dead_lettered_the_first_time_with_the_reason() {
     let failure = StoreError::TooLarge("TASK".to_owned(), 400_000, 380_000);
-    let state = TaskState::NotStored(RetryReason::Store(failure.clone()));
+    let state = TaskState::NotStored(Unsettled::Store(failure.clone()));
     assert_eq!(end_of_state(JobMessageType::Started, "j", &state), MessageOutcome::DeadLetter(failure.to_string()));
 }
 
 #[test]
 fn a_message_is_retried_when_the_store_failed_otherwise() {
     for failure in [StoreError::Throttled, StoreError::Unexpected("connection reset".to_owned())] {
-        let reason = RetryReason::Store(failure);
+        let reason = Unsettled::Store(failure);
         let state = TaskState::NotStored(reason.clone());
         assert_eq!(end_of_state(JobMessageType::Started, "j", &state), MessageOutcome::Retry(reason));
     }
@@ -111,7 +111,7 @@ fn a_finish_is_retried_while_its_task_is_idle_protected_and_running() {
 #[test]
 fn a_task_that_ecs_does_not_know_may_be_on_its_way_for_the_grace_and_no_longer() {
     let refusal = Refusal { reason: FailureReason::Missing, detail: None, at: at(0) };
-    let state = TaskState::Known(busy(), Some(RetryReason::Refused(refusal)));
+    let state = TaskState::Known(busy(), Some(Unsettled::Refused(refusal)));
     let received = received(1);
     let ends = |after: SignedDuration| {
         message_outcome(JobMessageType::Started, &key("j"), &received, &state, &config(), at(0) + after)

@@ -13,7 +13,7 @@ use crate::service::record::ServiceRecord;
 use crate::service::refused::Awaited;
 use crate::store::error::StoreError;
 use crate::store::{Record, StorePages, Versioned};
-use crate::task::outcome::RetryReason;
+use crate::task::outcome::Unsettled;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tracing::warn;
@@ -26,7 +26,7 @@ impl Function {
     pub(crate) async fn open_service_records(
         &self,
         cluster: &Arc<ClusterArn>,
-    ) -> Result<BTreeSet<ServiceArn>, RetryReason> {
+    ) -> Result<BTreeSet<ServiceArn>, Unsettled> {
         let mut open = BTreeSet::new();
         let is_of_it = |service: &ServiceArn, record: &ServiceRecord| service.cluster == *cluster && record.is_open();
         let add =
@@ -41,7 +41,7 @@ impl Function {
         mut open: BTreeSet<ServiceArn>,
         cluster: &Arc<ClusterArn>,
         part: &mut Part<'_>,
-    ) -> Result<OpenServices, RetryReason> {
+    ) -> Result<OpenServices, Unsettled> {
         if !part.open_tasks.is_complete {
             part.open_tasks = self.open_tasks().await?;
         }
@@ -50,7 +50,7 @@ impl Function {
         let strangers: Vec<TaskId> =
             strangers.iter().filter(|task| task.cluster == *cluster).map(|task| task.id.clone()).collect();
         for ids in strangers.chunks(TASKS_PER_READ_MAX) {
-            part.pace.keep(Reads::TASKS, part.end, self.clock()).await?;
+            part.pace.keep(Reads::TASKS, part.share, self.clock()).await?;
             match self.services.read_services(cluster, ids, Awaited::AsRecorded).await {
                 Ok(services) => open.extend(services.into_keys()),
                 Err(EcsError::Throttled) => return Err(EcsError::Throttled.into()),
@@ -64,7 +64,7 @@ impl Function {
         Ok(OpenServices::Only(open))
     }
 
-    async fn open_tasks(&self) -> Result<OpenTasks, RetryReason> {
+    async fn open_tasks(&self) -> Result<OpenTasks, Unsettled> {
         let mut open = OpenTasks { is_complete: true, ..OpenTasks::default() };
         for_each_open(&*self.services.tasks.store, |task, versioned| open.add(&task, &versioned)).await?;
         Ok(open)

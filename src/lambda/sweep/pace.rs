@@ -1,6 +1,6 @@
 //! The share of ECS's read buckets that a sweep takes.
 
-use crate::budget::OutOfTime;
+use crate::budget::{Budget, OutOfTime};
 use crate::clock::Clock;
 use crate::ecs::TASKS_PER_READ_MAX;
 use crate::task::rate_limit::RateLimit;
@@ -55,14 +55,12 @@ impl Pace {
     /// Waits until these reads may begin. Reads that belong together begin together, and what follows waits for all.
     ///
     /// # Errors
-    /// They may not begin before `end`.
-    pub(crate) async fn keep(&self, reads: Reads, end: Timestamp, clock: &dyn Clock) -> Result<(), OutOfTime> {
+    /// They may not begin within the budget.
+    pub(crate) async fn keep(&self, reads: Reads, budget: Budget<'_>, clock: &dyn Clock) -> Result<(), OutOfTime> {
         let now = clock.now();
         let wait = self.services.reserve(reads.services, now).max(self.resources.reserve(reads.resources, now));
         let begin = SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok());
-        if begin.is_none_or(|begin| begin >= end) {
-            return Err(OutOfTime);
-        }
+        budget.allows_a_call_at(begin.ok_or(OutOfTime)?)?;
         if !wait.is_zero() {
             clock.sleep(wait).await;
         }

@@ -15,10 +15,9 @@ use crate::service::recheck::{ServicesLeft, SweepPlace};
 use crate::service::reconciler::{Reconciled, SERVICES_AT_ONCE};
 use crate::service::schedule::Reason;
 use crate::service::snapshot::services::list_services_paced;
-use crate::task::outcome::RetryReason;
+use crate::task::outcome::Unsettled;
 use futures_util::StreamExt;
 use futures_util::stream;
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tracing::warn;
@@ -53,12 +52,12 @@ impl Function {
         part: &mut Part<'_>,
     ) -> Option<SweepPlace> {
         let place = |rest| SweepPlace::Services { cluster: cluster.clone(), rest };
-        if self.clock().now() >= part.end {
+        if part.share.allows_a_call(self.clock()).is_err() {
             return Some(place(rest));
         }
         let (work, open) = match self.work_of(cluster, rest.as_ref(), part).await {
             Ok(begun) => begun,
-            Err(RetryReason::OutOfTime) => return Some(place(rest)),
+            Err(Unsettled::OutOfTime) => return Some(place(rest)),
             Err(error) => {
                 warn!(cluster = %cluster.name, failure = %error, "could not list the services of the cluster");
                 part.report.failed += 1;
@@ -71,8 +70,8 @@ impl Function {
         let mut rest = work.services.as_slice();
         let open = match self.with_open_tasks(open, cluster, part).await {
             Ok(open) => open,
-            Err(RetryReason::OutOfTime | RetryReason::Ecs(EcsError::Throttled)) => {
-                part.is_throttled = true;
+            Err(Unsettled::OutOfTime | Unsettled::Ecs(EcsError::Throttled)) => {
+                part.is_throttled.set(true);
                 let left = ServicesLeft::of(rest, &work.then);
                 part.report.services_remaining += left.len();
                 return Some(place(Some(left)));
@@ -103,7 +102,7 @@ impl Function {
         cluster: &Arc<ClusterArn>,
         rest: Option<&ServicesLeft>,
         part: &Part<'_>,
-    ) -> Result<(ServicesToSweep, BTreeSet<ServiceArn>), RetryReason> {
+    ) -> Result<(ServicesToSweep, BTreeSet<ServiceArn>), Unsettled> {
         let open = self.open_service_records(cluster).await?;
         let work = match rest.filter(|rest| !rest.names.is_empty()) {
             Some(rest) => {
@@ -127,8 +126,8 @@ impl Function {
         open: &BTreeSet<ServiceArn>,
         rest: Option<&ServicesLeft>,
         part: &Part<'_>,
-    ) -> Result<Vec<ServiceArn>, RetryReason> {
-        let before_page = async || Ok::<_, RetryReason>(part.pace.keep(Reads::SERVICES, part.end, self.clock()).await?);
+    ) -> Result<Vec<ServiceArn>, Unsettled> {
+        let before_page = async || Ok::<_, Unsettled>(part.pace.keep(Reads::SERVICES, part.share, self.clock()).await?);
         let ecs = &*self.services.tasks.ecs;
         let mut services = list_services_paced(ecs, cluster, SERVICES_SWEPT_MAX, before_page).await?.services;
         services.extend(open.iter().cloned());
@@ -177,20 +176,17 @@ impl Function {
         if matches!(described, Described::NotInTime) {
             return vec![SweptService::NotInTime; batch.len()];
         }
-        let throttled = Cell::new(false);
         let shared = &*part;
         let sweeps = batch.iter().map(|service| {
             let tasks = tasks_of(service);
-            let throttled = &throttled;
             async move {
                 match tasks {
-                    Some(tasks) => self.sweep_service(service, tasks, throttled, shared).await,
+                    Some(tasks) => self.sweep_service(service, tasks, shared).await,
                     None => SweptService::Reconciled { alerts: 0 },
                 }
             }
         });
         let swept = stream::iter(sweeps).buffered(SERVICES_AT_ONCE).collect().await;
-        part.is_throttled |= throttled.get();
         if let Described::Known(services) = &described {
             self.learn_from_stopped_tasks(services, part).await;
         }
@@ -200,7 +196,7 @@ impl Function {
     /// Hands the finished jobs of stopped tasks to their services, which ECS has just described.
     async fn learn_from_stopped_tasks(&self, services: &[Service], part: &mut Part<'_>) {
         for service in services {
-            if self.clock().now() >= part.end {
+            if part.share.allows_a_call(self.clock()).is_err() {
                 return;
             }
             if let Some(finished) = part.open_tasks.finished.remove(&service.arn) {
@@ -210,13 +206,13 @@ impl Function {
     }
 
     async fn describe_batch(&self, cluster: &ClusterArn, batch: &[ServiceArn], part: &mut Part<'_>) -> Described {
-        if part.pace.keep(Reads::SERVICES, part.end, self.clock()).await.is_err() {
+        if part.pace.keep(Reads::SERVICES, part.share, self.clock()).await.is_err() {
             return Described::NotInTime;
         }
         match self.services.tasks.ecs.describe_services(cluster, batch).await {
             Ok(services) => Described::Known(services),
             Err(EcsError::Throttled) => {
-                part.is_throttled = true;
+                part.is_throttled.set(true);
                 Described::NotInTime
             }
             Err(failure) => {
@@ -226,22 +222,18 @@ impl Function {
         }
     }
 
-    async fn sweep_service(
-        &self,
-        service: &ServiceArn,
-        tasks: u32,
-        throttled: &Cell<bool>,
-        part: &Part<'_>,
-    ) -> SweptService {
-        if throttled.get() || part.pace.keep(Reads::whole_service(tasks), part.end, self.clock()).await.is_err() {
+    async fn sweep_service(&self, service: &ServiceArn, tasks: u32, part: &Part<'_>) -> SweptService {
+        if part.is_throttled.get()
+            || part.pace.keep(Reads::whole_service(tasks), part.share, self.clock()).await.is_err()
+        {
             return SweptService::NotInTime;
         }
         match self.services.check(service, Reason::Routine, part.budget).await {
             Ok(Reconciled::Done { alerts }) => SweptService::Reconciled { alerts },
             Ok(Reconciled::Later | Reconciled::NotNeeded) => SweptService::Reconciled { alerts: 0 },
-            Err(RetryReason::OutOfTime) => SweptService::NotInTime,
-            Err(RetryReason::Ecs(EcsError::Throttled)) => {
-                throttled.set(true);
+            Err(Unsettled::OutOfTime) => SweptService::NotInTime,
+            Err(Unsettled::Ecs(EcsError::Throttled)) => {
+                part.is_throttled.set(true);
                 SweptService::NotInTime
             }
             Err(error) => {

@@ -9,8 +9,8 @@ use crate::lambda::sweep::part::Part;
 use crate::service::recheck::SweepPlace;
 use crate::task::attention::{Attention, attention, is_lost};
 use crate::task::change::{EcsProtection, TaskChange};
-use crate::task::outcome::{RetryReason, TaskState};
-use crate::task::record::TaskRecord;
+use crate::task::outcome::{ReconciledTask, TaskState, Unsettled};
+use crate::task::record::RecordedTask;
 use crate::task::stop::{TaskStopEvent, UnreportedInterruption, end_of};
 use crate::text::shown_time;
 use futures_util::StreamExt;
@@ -27,7 +27,7 @@ impl Function {
         let begins = page.is_none();
         let mut token = page;
         loop {
-            if self.clock().now() >= part.end {
+            if part.share.allows_a_call(self.clock()).is_err() {
                 return Some(SweepPlace::Tasks { page: token });
             }
             let page = match self.services.tasks.store.page(token.as_deref()).await {
@@ -38,7 +38,7 @@ impl Function {
                     return None;
                 }
             };
-            let records = page.items.iter().map(|(task, versioned)| (task, &versioned.record));
+            let records = page.items.iter().map(|(task, versioned)| RecordedTask { task, record: &versioned.record });
             page.items.iter().for_each(|(task, versioned)| part.open_tasks.add(task, versioned));
             self.repair(records, part).await;
             part.open_tasks.is_complete = begins && page.next_token.is_none();
@@ -46,15 +46,15 @@ impl Function {
         }
     }
 
-    async fn repair(&self, records: impl Iterator<Item = (&Task, &TaskRecord)>, part: &mut Part<'_>) {
+    async fn repair(&self, records: impl Iterator<Item = RecordedTask<'_>>, part: &mut Part<'_>) {
         let now = self.clock().now();
         let mut changes = Vec::new();
         let mut to_compare: Vec<Compared<'_>> = Vec::new();
         let (mut to_verify, mut refused, mut left) = (Vec::new(), Vec::new(), Vec::new());
         // The record may be of a cluster that is no longer configured.
-        for (task, record) in
-            records.filter(|(task, _)| self.config().clusters.iter().any(|ours| *ours == task.cluster))
-        {
+        let is_ours =
+            |recorded: &RecordedTask<'_>| self.config().clusters.iter().any(|ours| *ours == recorded.task.cluster);
+        for RecordedTask { task, record } in records.filter(is_ours) {
             match attention(record, now) {
                 Attention::None => {}
                 Attention::Open => changes.push(TaskChange::none(task.clone())),
@@ -63,7 +63,7 @@ impl Function {
                     refused.extend(record.refused_since(now).map(|_| task));
                     to_verify.push(AbsentTask { task: task.clone(), was_known: record.protection.is_known });
                 }
-                Attention::LeftOver => left.push((task, record)),
+                Attention::LeftOver => left.push(RecordedTask { task, record }),
                 Attention::Compare { until } => to_compare.push(Compared { task, until }),
             }
         }
@@ -95,12 +95,12 @@ impl Function {
 
     /// Asks ECS for the protection of idle tasks whose workers reported protection. Returns the tasks for which ECS no
     /// longer reports that protection.
-    async fn not_left_protected(&self, mut idle: Vec<(&Task, &TaskRecord)>, part: &mut Part<'_>) -> Vec<TaskChange> {
-        idle.sort_by_key(|(task, _)| *task);
+    async fn not_left_protected(&self, mut idle: Vec<RecordedTask<'_>>, part: &mut Part<'_>) -> Vec<TaskChange> {
+        idle.sort_by_key(|idle| idle.task);
         let (now, mut changes) = (self.clock().now(), Vec::new());
-        for tasks in by_read(&idle, |(task, _)| task) {
-            let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id.clone()).collect();
-            let answer = match self.services.tasks.ecs.get_task_protection(&tasks[0].0.cluster, &ids).await {
+        for tasks in by_read(&idle, |idle| idle.task) {
+            let ids: Vec<TaskId> = tasks.iter().map(|idle| idle.task.id.clone()).collect();
+            let answer = match self.services.tasks.ecs.get_task_protection(&tasks[0].task.cluster, &ids).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     warn!(failure = %error, "could not check whether workers have cleared their protection");
@@ -108,7 +108,7 @@ impl Function {
                     continue;
                 }
             };
-            for (task, record) in tasks {
+            for RecordedTask { task, record } in tasks {
                 if let Ok(seen) = answer.protected_until(&task.id)
                     && !record.is_left_protected(seen, now)
                 {
@@ -124,8 +124,8 @@ impl Function {
     async fn carry_out_changes(&self, changes: Vec<TaskChange>, part: &mut Part<'_>) -> Vec<AbsentTask> {
         let tasks: Vec<Task> = changes.iter().map(|change| change.task.clone()).collect();
         let states = self.services.tasks.reconcile(changes, part.budget).await;
-        self.services.process_results(tasks.iter().zip(&states), part.budget).await;
-        let unreported = self.services.tasks.report_interruptions(tasks.iter().zip(&states)).await;
+        self.services.process_results(ReconciledTask::all(&tasks, &states), part.budget).await;
+        let unreported = self.services.tasks.report_interruptions(ReconciledTask::all(&tasks, &states)).await;
         for UnreportedInterruption { task, failure } in unreported {
             debug!(%task, %failure, "interrupted jobs wait to be reported");
         }
@@ -134,7 +134,7 @@ impl Function {
         part.report.tasks_unsettled += unsettled;
         part.report.tasks_repaired += states.len() - unsettled;
         let missing = |(task, state): (Task, &TaskState)| match state {
-            TaskState::Known(record, Some(RetryReason::Refused(refusal)))
+            TaskState::Known(record, Some(Unsettled::Refused(refusal)))
                 if refusal.reason == FailureReason::Missing && !record.jobs.is_empty() =>
             {
                 Some(AbsentTask { task, was_known: record.protection.is_known })

@@ -67,7 +67,7 @@ pub(crate) fn message(notification: &Notification<'_>, interrupted: &Interrupted
         lists: Lists::of_an_alert(),
     };
     let first = interruption.exit_codes.iter().take(EXIT_CODES_MAX);
-    let exit_codes = first.map(|(container, code)| json!({"container": bounded(container), "exitCode": code}));
+    let exit_codes = first.map(|exit| json!({"container": bounded(&exit.container), "exitCode": exit.code}));
     document.lists.add("exitCodes", exit_codes.collect(), interruption.exit_codes.len());
     let all = interrupted_jobs(interruption);
     document.lists.reserve("jobs", all.len());

@@ -3,6 +3,7 @@
 
 use crate::ecs::arn::Task;
 use crate::ecs::service::ServiceArn;
+use crate::ecs::task::ContainerExit;
 use crate::notify::notification::decide;
 use crate::notify::notification::problem::status;
 use crate::notify::notification::tasks::interrupted_job;
@@ -112,7 +113,7 @@ fn why(interruption: &Interruption) -> Text {
 fn exit_codes(interruption: &Interruption) -> Option<Text> {
     let codes = &interruption.exit_codes;
     let mut text = Text::default();
-    for (number, (container, code)) in codes.iter().take(CONTAINERS_MAX).enumerate() {
+    for (number, ContainerExit { container, code }) in codes.iter().take(CONTAINERS_MAX).enumerate() {
         let before = if number == 0 { "Exit codes: " } else { ", " };
         text = text.own(format!("{before}{code} of ")).name(container);
     }

@@ -1,6 +1,6 @@
 //! The pending notification of an incident: it is due, and not delivered yet.
 
-use crate::outbox::{CLAIM, Delivery};
+use crate::outbox::Delivery;
 use crate::service::alert::Transition;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,21 +25,15 @@ impl PendingNotification {
         Self { event, delivery: Delivery::default(), after: None }
     }
 
-    /// Replaces an earlier pending notification. The instance that claimed the earlier one may still be sending it, and
-    /// the new one must not overtake it.
+    /// Replaces an earlier pending notification, and takes its delivery over.
     pub(crate) fn replacing(earlier: Option<Self>, event: Transition, now: Timestamp) -> Self {
-        let claim_max = now.checked_add(CLAIM).ok();
-        let claimed_until =
-            earlier.and_then(|pending| pending.delivery.claimed_until).filter(|until| *until > now).min(claim_max);
-        let after = earlier.map(|pending| pending.after.unwrap_or(pending.event));
-        // The receiver failed before and may fail again, so the back-off continues instead of starting over.
-        let failures = earlier.map_or(0, |pending| pending.delivery.failures);
-        Self { event, delivery: Delivery { claimed_until, failures }, after }
+        let Some(earlier) = earlier else { return Self::new(event) };
+        Self { event, delivery: earlier.delivery.taken_over(now), after: Some(earlier.after.unwrap_or(earlier.event)) }
     }
 
     /// Whether no instance can have sent it yet, so that it can be withdrawn.
     pub(crate) fn is_fresh(&self) -> bool {
-        self.delivery.claimed_until.is_none() || self.after.is_some()
+        !self.delivery.was_claimed() || self.after.is_some()
     }
 
     /// The pending notification after this one is withdrawn: the one that it replaced, unless that was delivered.

@@ -103,8 +103,8 @@ impl ServiceReconciler {
         if self.tasks.config.mode == Mode::DryRun {
             return not_done(format!("dry run: the desired count would have been set from {from} to {to}"));
         }
-        let caution = match self.caution(service, to, why).await {
-            Ok(caution) => caution,
+        let remark = match self.caution(service, to, why).await {
+            Ok(remark) => remark.map(|remark| format!("; {remark}")).unwrap_or_default(),
             Err(text) => return not_done(text),
         };
         if why == CountChange::Raise
@@ -136,7 +136,7 @@ impl ServiceReconciler {
                     // A later change of the count is by another writer, such as Application Auto Scaling.
                     CountChange::PutBack => CountAfter::AsItWas,
                 };
-                Outcome::new(format!("{did} the desired count from {from} to {to}{caution}"), count)
+                Outcome::new(format!("{did} the desired count from {from} to {to}{remark}"), count)
             }
             Err(error) => {
                 let text = format!("the desired count could not be {did} from {from} to {to}: {error}");
@@ -161,21 +161,21 @@ impl ServiceReconciler {
         }
     }
 
-    /// Checks a raise against Application Auto Scaling. Returns a remark for the note, empty if there is nothing to
-    /// say; the error says why the count must not be raised.
-    async fn caution(&self, service: &ServiceArn, to: u32, why: CountChange) -> Result<String, String> {
+    /// Checks a raise against Application Auto Scaling. Returns a remark for the note, if there is one; the
+    /// error says why the count must not be raised.
+    async fn caution(&self, service: &ServiceArn, to: u32, why: CountChange) -> Result<Option<String>, String> {
         if why == CountChange::PutBack {
-            return Ok(String::new());
+            return Ok(None);
         }
         match self.autoscaling.scalable_target(service).await {
-            Ok(None) => Ok(String::new()),
+            Ok(None) => Ok(None),
             Ok(Some(target)) if to > target.max => Err(format!(
                 "Application Auto Scaling allows at most {} and would undo it: the desired count was not raised to {to}",
                 target.max
             )),
-            Ok(Some(target)) if target.is_scale_in_suspended => Ok(String::new()),
-            Ok(Some(_)) => Ok("; Application Auto Scaling manages it, and may lower it again".to_owned()),
-            Err(error) => Ok(format!("; whether Application Auto Scaling would undo it is unknown ({error})")),
+            Ok(Some(target)) if target.is_scale_in_suspended => Ok(None),
+            Ok(Some(_)) => Ok(Some("Application Auto Scaling manages it, and may lower it again".to_owned())),
+            Err(error) => Ok(Some(format!("whether Application Auto Scaling would undo it is unknown ({error})"))),
         }
     }
 }

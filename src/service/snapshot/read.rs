@@ -75,7 +75,7 @@ async fn list(ecs: &dyn ServiceReads, arn: &ServiceArn, gaps: &mut Vec<Gap>) -> 
         }
     }
     let endless = format!("ListTasks answered {LIST_PAGES_MAX} pages with {} tasks and reported more", ids.len());
-    gaps.push(Gap::Tasks(EcsError::Server(endless)));
+    gaps.push(Gap::Tasks(EcsError::Incomplete(endless)));
     ids
 }
 

@@ -24,9 +24,9 @@ pub(super) async fn add_service_deployment(ecs: &dyn ServiceReads, snapshot: &mu
         }
         // Old services have none.
         Ok(None) if !shifts_traffic => {}
-        Ok(None) => snapshot
-            .gaps
-            .push(Gap::ServiceDeployment(EcsError::Server("DescribeServices names no service deployment".to_owned()))),
+        Ok(None) => snapshot.gaps.push(Gap::ServiceDeployment(EcsError::Incomplete(
+            "DescribeServices names no service deployment".to_owned(),
+        ))),
         Err(error) => {
             // Of a permission that the role lacks, `DenialWarning` warns once.
             if !matches!(error, EcsError::AccessDenied(_)) {
@@ -44,7 +44,7 @@ async fn read(ecs: &dyn ServiceReads, service: &Service) -> Result<Option<Servic
     let Some(arn) = &service.service_deployment else { return Ok(None) };
     let described = ecs.describe_service_deployments(std::slice::from_ref(arn)).await?;
     let is_it = |deployment: &ServiceDeployment| deployment.arn == *arn;
-    let missing = || EcsError::Server(format!("DescribeServiceDeployments did not answer for `{arn}`"));
+    let missing = || EcsError::Incomplete(format!("DescribeServiceDeployments did not answer for `{arn}`"));
     described.into_iter().find(is_it).map(Some).ok_or_else(missing)
 }
 

@@ -48,5 +48,5 @@ pub(crate) async fn list_services_paced<E: From<EcsError>>(
             return Ok(ListedServices { services, more });
         }
     }
-    Err(EcsError::Server(format!("ListServices answered {LIST_PAGES_MAX} pages and reported more")).into())
+    Err(EcsError::Incomplete(format!("ListServices answered {LIST_PAGES_MAX} pages and reported more")).into())
 }

@@ -6,17 +6,18 @@ use crate::config::clusters::Clusters;
 use crate::ecs::FailureReason;
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::error::EcsError;
-use crate::ecs::service::{Page, Service, ServiceArn};
+use crate::ecs::service::{Service, ServiceArn};
 use crate::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use crate::ecs::task::{StopCause, TaskDescription};
 use crate::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates};
 use crate::metrics::Counts;
+use crate::page::Page;
 use crate::store::error::StoreError;
 use crate::store::memory::MemoryStore;
 use crate::task::agent_protection::AgentProtection;
 use crate::task::change::{RefusedBefore, ReleaseRule};
 use crate::task::interruption::{StopStage, TaskStop};
-use crate::task::job::{Job, JobKey, Reported};
+use crate::task::job::{Job, JobKey, JobReport, Reported};
 use crate::task::protection::Call;
 use crate::task::protection::{ProtectionRequest, Refusal};
 use async_trait::async_trait;
@@ -172,7 +173,7 @@ fn job(until: Timestamp) -> Job {
 
 /// A job of one hour starts on the task.
 fn starts(number: usize) -> TaskChange {
-    TaskChange { jobs: vec![(key("j"), job(minutes(60)))], ..TaskChange::none(task(number)) }
+    TaskChange { jobs: vec![JobReport { key: key("j"), job: job(minutes(60)) }], ..TaskChange::none(task(number)) }
 }
 
 /// Runs a reconcile with this state store, this clock and these answers, with the given milliseconds left.
@@ -230,7 +231,7 @@ fn change_record(store: &MemoryStore, number: usize, change: impl Fn(&mut TaskRe
     updated.now_or_never().unwrap().unwrap();
 }
 
-fn unsettled(state: &TaskState) -> Option<&RetryReason> {
+fn unsettled(state: &TaskState) -> Option<&Unsettled> {
     match state {
         TaskState::NotStored(why) => Some(why),
         TaskState::Known(_, why) => why.as_ref(),
@@ -253,7 +254,7 @@ fn a_start_does_not_wait_for_what_ecs_says_about_the_task_of_another_message() {
     let clock = watchmaker();
     let store = MemoryStore::new(Arc::new(clock.clone()));
     let finished = Job { finished_at: Some(at(0)), ..job(minutes(60)) };
-    let finish = TaskChange { jobs: vec![(key("j"), finished)], ..TaskChange::none(task(2)) };
+    let finish = TaskChange { jobs: vec![JobReport { key: key("j"), job: finished }], ..TaskChange::none(task(2)) };
     let (states, calls) = carried_out(&store, &clock, vec![finish, starts(1)], TEN_MINUTES, Box::new(|_, _| Ok(())));
     assert_eq!(calls, [(0, 1)]);
     assert_eq!(clock.now(), at(2_000), "ECS was asked about the other task");
@@ -265,7 +266,10 @@ fn a_start_does_not_wait_for_what_ecs_says_about_the_task_of_another_message() {
 fn ecs_is_asked_about_a_task_that_protects_itself_unless_it_has_proved_that_it_knows_it() {
     let by_agent = Reported { value: AgentProtection::Until(minutes(60)), at: at(0) };
     let by_agent = Job { protection: Some(by_agent), ..job(minutes(60)) };
-    let started = |number| TaskChange { jobs: vec![(key("j"), by_agent.clone())], ..TaskChange::none(task(number)) };
+    let started = |number| TaskChange {
+        jobs: vec![JobReport { key: key("j"), job: by_agent.clone() }],
+        ..TaskChange::none(task(number))
+    };
     // An earlier message has created the record, and its call was not answered.
     let unanswered = |record: &mut TaskRecord| {
         record.merge_job(&key("earlier"), &Job { finished_at: Some(at(0)), ..job(minutes(60)) });
@@ -283,7 +287,7 @@ fn ecs_is_asked_about_a_task_that_protects_itself_unless_it_has_proved_that_it_k
         assert_eq!((calls, clock.now()), (Vec::new(), ends), "{number}");
         let record = stored(&store, number).record;
         assert_eq!((record.protection.is_known, record.jobs.len()), (number != 9, jobs));
-        let is_refused = matches!(unsettled(&states[0]), Some(RetryReason::Refused(refusal)) if refusal.reason == FailureReason::Missing);
+        let is_refused = matches!(unsettled(&states[0]), Some(Unsettled::Refused(refusal)) if refusal.reason == FailureReason::Missing);
         assert_eq!(is_refused, number == 9, "{states:?}");
     }
 }
@@ -384,7 +388,7 @@ fn a_task_that_gains_jobs_while_it_is_protected_is_asked_for_again_and_not_for_e
     };
     let (states, calls) = carried_out(&store, &clock, vec![starts(1)], TEN_MINUTES, Box::new(longer_jobs));
     assert_eq!(calls.len(), 3);
-    assert_eq!(unsettled(&states[0]), Some(&RetryReason::AnotherCallInFlight));
+    assert_eq!(unsettled(&states[0]), Some(&Unsettled::AnotherCallInFlight));
     assert!(stored(&store, 1).record.protection.in_flight.is_empty(), "no call is recorded that is not sent");
 }
 
@@ -397,7 +401,7 @@ fn while_another_s_call_is_in_flight_one_more_would_be_as_uncertain() {
         Ok(())
     };
     let (states, calls) = carried_out(&store, &clock, vec![starts(1)], TEN_MINUTES, Box::new(another_call));
-    assert_eq!((calls.len(), unsettled(&states[0])), (1, Some(&RetryReason::AnotherCallInFlight)));
+    assert_eq!((calls.len(), unsettled(&states[0])), (1, Some(&Unsettled::AnotherCallInFlight)));
     let in_flight = stored(&store, 1).record.protection.in_flight;
     assert!(matches!(&in_flight[..], [Call { request: ProtectionRequest::Clear, .. }]), "{in_flight:?}");
 }
@@ -499,7 +503,7 @@ impl Store<TaskRecord> for Counting<'_> {
 fn the_first_job_of_a_task_that_may_be_new_is_stored_without_a_read_and_nothing_else_is() {
     let finish = || {
         let job = Job { finished_at: Some(at(0)), reported_at: Some(at(0)), ..Job::default() };
-        TaskChange { jobs: vec![(key("j"), job)], ..TaskChange::none(task(1)) }
+        TaskChange { jobs: vec![JobReport { key: key("j"), job }], ..TaskChange::none(task(1)) }
     };
     let loads = |all_may_be_new, change| {
         let clock = watchmaker();

@@ -30,7 +30,7 @@ fn finished(minute: i64) -> Job {
 }
 
 /// What a job message can carry at most, in characters that JSON writes as six.
-fn longest(number: usize) -> (JobKey, Job) {
+fn longest(number: usize) -> JobReport {
     let mut job = started(0, 2880);
     let label = |label| (format!("{label}{}", "\u{1}".repeat(63)), "\u{1}".repeat(128));
     job.labels = Some(Reported { at: at(0), value: Labels::from_iter((0..8).map(label)) });
@@ -39,7 +39,7 @@ fn longest(number: usize) -> (JobKey, Job) {
     job.heartbeat_minutes = Some(2880);
     job.kind = Some("\u{1}".repeat(64));
     job.protection = Some(Reported { at: at(0), value: AgentProtection::Refused { reason: "\u{1}".repeat(256) } });
-    (key(&format!("{number:04}{}", "\u{1}".repeat(252))), job)
+    JobReport { key: key(&format!("{number:04}{}", "\u{1}".repeat(252))), job }
 }
 
 fn bytes(record: &TaskRecord) -> usize {
@@ -47,7 +47,7 @@ fn bytes(record: &TaskRecord) -> usize {
 }
 
 /// Takes in reports one by one, as separate messages.
-fn add_reports(record: &mut TaskRecord, reports: impl IntoIterator<Item = (JobKey, Job)>, now: Timestamp) {
+fn add_reports(record: &mut TaskRecord, reports: impl IntoIterator<Item = JobReport>, now: Timestamp) {
     for (number, report) in reports.into_iter().enumerate() {
         record.add_reports(&[report], now);
         record.shrink(now, RETENTION);
@@ -59,7 +59,7 @@ fn add_reports(record: &mut TaskRecord, reports: impl IntoIterator<Item = (JobKe
 }
 
 /// A record that rejects the next start, and its live jobs.
-fn full(job: impl Fn(usize) -> (JobKey, Job)) -> (TaskRecord, Vec<JobKey>) {
+fn full(job: impl Fn(usize) -> JobReport) -> (TaskRecord, Vec<JobKey>) {
     let mut record = TaskRecord::default();
     for number in 0.. {
         record.add_reports(&[job(number)], at(0));
@@ -72,18 +72,22 @@ fn full(job: impl Fn(usize) -> (JobKey, Job)) -> (TaskRecord, Vec<JobKey>) {
     (record, live)
 }
 
-fn short(number: usize) -> (JobKey, Job) {
-    (key(&format!("6b777c18-09a9-4925-ab48-0000{number:08}")), started(0, 600))
+fn short(number: usize) -> JobReport {
+    JobReport { key: key(&format!("6b777c18-09a9-4925-ab48-0000{number:08}")), job: started(0, 600) }
 }
 
 #[test]
 fn in_a_full_record_every_finish_a_forced_release_and_an_interruption_still_fit() {
-    for job in [short as fn(usize) -> (JobKey, Job), longest] {
+    for job in [short as fn(usize) -> JobReport, longest] {
         let (record, live) = full(job);
         assert!(live.len() > 65, "{} live jobs", live.len());
         let mut by_finishes = record.clone();
         let rejected = record.rejected_jobs(at(0)).map(|job| job.key.clone());
-        add_reports(&mut by_finishes, live.iter().cloned().chain(rejected).map(|key| (key, finished(5))), at(5));
+        add_reports(
+            &mut by_finishes,
+            live.iter().cloned().chain(rejected).map(|key| JobReport { key, job: finished(5) }),
+            at(5),
+        );
         let mut by_force = record.clone();
         by_force.finish_jobs(at(5));
         by_force.shrink(at(5), RETENTION);
@@ -118,15 +122,16 @@ fn finished_jobs_shrink_to_fingerprints_and_absorb_late_starts() {
     let mut record = TaskRecord::default();
     for number in 0..2000 {
         let minute = i64::try_from(number).unwrap();
-        let (key, _) = short(number);
-        add_reports(&mut record, [(key.clone(), started(minute, 600)), (key, finished(minute))], at(minute));
+        let JobReport { key, .. } = short(number);
+        let jobs = [started(minute, 600), finished(minute)];
+        add_reports(&mut record, jobs.map(|job| JobReport { key: key.clone(), job }), at(minute));
     }
     assert!(record.fingerprints.len() > 1800, "{} fingerprints", record.fingerprints.len());
     assert!(bytes(&record) < 64_000, "{} bytes", bytes(&record));
-    let is_whole = |number| record.jobs.contains_key(&short(number).0);
+    let is_whole = |number| record.jobs.contains_key(&short(number).key);
     assert!(is_whole(1999) && !is_whole(0), "the oldest shrink first");
     let before = record.clone();
-    add_reports(&mut record, (0..2000).map(|number| (short(number).0, started(1000, 2880))), at(2000));
+    add_reports(&mut record, (0..2000).map(|number| JobReport { job: started(1000, 2880), ..short(number) }), at(2000));
     assert_eq!(record.wanted_until(at(2000)), None, "a job was revived");
     assert_eq!(record.fingerprints, before.fingerprints);
 }
@@ -134,11 +139,11 @@ fn finished_jobs_shrink_to_fingerprints_and_absorb_late_starts() {
 #[test]
 fn a_live_job_is_not_rejected_for_the_sake_of_finished_ones() {
     let mut record = TaskRecord::default();
-    let reports: Vec<_> = (0..35_000).map(|number| (short(number).0, finished(0))).collect();
+    let reports: Vec<_> = (0..35_000).map(|number| JobReport { job: finished(0), ..short(number) }).collect();
     record.add_reports(&reports, at(0));
     record.shrink(at(0), RETENTION);
     assert!(bytes(&record) <= RECORD_BYTES_MAX && bytes(&record) > RECORD_BYTES_MAX - 65_000, "{}", bytes(&record));
-    let job = |number| (key(&format!("live-{number}")), started(0, 600));
+    let job = |number| JobReport { key: key(&format!("live-{number}")), job: started(0, 600) };
     add_reports(&mut record, (0..500).map(job), at(0));
     assert_eq!((record.live_jobs(at(0)).count(), record.rejected), (500, None));
 }
@@ -146,7 +151,7 @@ fn a_live_job_is_not_rejected_for_the_sake_of_finished_ones() {
 #[test]
 fn a_rejected_start_is_remembered_until_its_job_is_recorded_finished_or_over() {
     let (record, live) = full(short);
-    let (rejected, _) = short(live.len());
+    let rejected = short(live.len()).key;
     assert_eq!(record.rejected_since(at(0)), Some(at(0)));
     assert_eq!(
         record.rejected_jobs(at(0)).map(|job| job.key.clone()).collect::<Vec<_>>(),
@@ -155,10 +160,10 @@ fn a_rejected_start_is_remembered_until_its_job_is_recorded_finished_or_over() {
     assert!(!record.knows(&rejected));
     assert_eq!([599, 600].map(|minute| record.rejected_since(at(minute)).is_some()), [true, false]);
     let mut finished_first = record.clone();
-    add_reports(&mut finished_first, [(rejected.clone(), finished(5))], at(5));
+    add_reports(&mut finished_first, [JobReport { key: rejected.clone(), job: finished(5) }], at(5));
     assert_eq!(finished_first.rejected, None);
     let mut with_room = record.clone();
-    add_reports(&mut with_room, [(live[0].clone(), finished(5))], at(5));
+    add_reports(&mut with_room, [JobReport { key: live[0].clone(), job: finished(5) }], at(5));
     assert!(with_room.rejected.is_none() && with_room.live_jobs(at(5)).any(|(live, _)| *live == rejected));
     let mut by_force = record;
     by_force.finish_jobs(at(5));
@@ -171,9 +176,9 @@ fn a_rejected_job_for_which_its_task_protects_itself_stays_one() {
     let (own, mut job) = (key("own"), started(0, 700));
     let refused = AgentProtection::Refused { reason: "DEPLOYMENT_BLOCKED".to_owned() };
     job.protection = Some(Reported { at: at(0), value: refused });
-    add_reports(&mut record, [(own.clone(), job)], at(0));
+    add_reports(&mut record, [JobReport { key: own.clone(), job }], at(0));
     assert!(!record.knows(&own));
-    add_reports(&mut record, live.into_iter().take(2).map(|key| (key, finished(5))), at(5));
+    add_reports(&mut record, live.into_iter().take(2).map(|key| JobReport { key, job: finished(5) }), at(5));
     assert!(record.knows(&own) && record.jobs[&own].is_protected_by_agent());
     assert_eq!(record.jobs[&own].agent_refused_at(), Some(at(0)));
 }
@@ -183,21 +188,22 @@ fn labels_that_do_not_fit_are_left_out_and_their_jobs_are_recorded() {
     let (record, live) = full(longest);
     let labelled = record.jobs.values().filter(|job| job.labels.is_some()).count();
     assert!((1..10).contains(&labelled), "{labelled} of {} jobs with labels", live.len());
-    let (known, job) = longest(0);
+    let JobReport { key: known, job } = longest(0);
     let mut relabelled = TaskRecord::default();
-    add_reports(&mut relabelled, [(known.clone(), started(0, 60)), (known.clone(), job.clone())], at(0));
+    let jobs = [started(0, 60), job.clone()];
+    add_reports(&mut relabelled, jobs.map(|job| JobReport { key: known.clone(), job }), at(0));
     assert_eq!(relabelled.jobs[&known].labels, job.labels);
 }
 
 #[test]
 fn a_job_that_outlived_its_declared_end_is_revived_only_if_it_fits() {
     let mut record = TaskRecord::default();
-    add_reports(&mut record, [(key("outlived"), started(0, 5))], at(0));
+    add_reports(&mut record, [JobReport { key: key("outlived"), job: started(0, 5) }], at(0));
     let reports: Vec<_> = (0..2000).map(short).collect();
     record.add_reports(&reports[..1000], at(6));
     assert!(record.rejected.is_some() && record.knows(&key("outlived")));
     let longer = Job { declared_until: Some(at(60)), reported_at: Some(at(6)), ..Job::default() };
-    add_reports(&mut record, [(key("outlived"), longer)], at(6));
+    add_reports(&mut record, [JobReport { key: key("outlived"), job: longer }], at(6));
     assert!(record.live_jobs(at(6)).all(|(live, _)| *live != key("outlived")));
 }
 
@@ -215,8 +221,9 @@ fn one_task_can_sustain_some_jobs_a_minute_for_ever() {
     for (hours, least) in [(24, 186), (120, 38), (336, 13)] {
         let retention = SignedDuration::from_hours(hours);
         let mut record = TaskRecord::default();
-        let reports =
-            |range: std::ops::Range<usize>| -> Vec<_> { range.map(|number| (short(number).0, finished(0))).collect() };
+        let reports = |range: std::ops::Range<usize>| -> Vec<_> {
+            range.map(|number| JobReport { job: finished(0), ..short(number) }).collect()
+        };
         record.add_reports(&reports(0..35_000), at(0));
         record.shrink(at(0), retention);
         let kept = record.fingerprints.len();
@@ -234,7 +241,7 @@ fn a_live_job_whose_task_reports_its_own_protection_later_has_room_for_the_repor
         let report = Reported { at: at(1), value };
         let job = Job { presumed_until: Some(at(2880)), protection: Some(report), ..started(0, 600) };
         let mut reported = record.clone();
-        add_reports(&mut reported, live.iter().map(|key| (key.clone(), job.clone())), at(1));
+        add_reports(&mut reported, live.iter().map(|key| JobReport { key: key.clone(), job: job.clone() }), at(1));
         assert!(live.iter().all(|key| reported.jobs[key].is_protected_by_agent()));
     }
 }
