@@ -42,7 +42,7 @@ announce = test -x $(1) || echo 'Building $(2), which takes minutes the first ti
 quietly = $(if $(wildcard $(1)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test suggestions test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario twice sim soak quarter serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants breaks deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
+.PHONY: help run test suggestions test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario sim soak quarter serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants breaks deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
 
 # Each target names its group: `name: ## use: what it does`.
 help: ## use: list the targets
@@ -171,11 +171,6 @@ scenario: ## use: run scenarios in process and show what happens: make scenario 
 	@$(call announce,$(TARGET)/debug/ecs-sim,a simulated ECS)
 	@$(SIMULATOR) $(call quietly,$(TARGET)/debug/ecs-sim)
 	@$(TARGET)/debug/ecs-sim scenario $(SCENARIO)
-
-twice: ## develop: run a random scenario twice and compare: make twice SEED=7
-	@$(call announce,$(TARGET)/debug/ecs-sim,a simulated ECS)
-	@$(SIMULATOR) $(call quietly,$(TARGET)/debug/ecs-sim)
-	@$(TARGET)/debug/ecs-sim twice --seed $(SEED)
 
 sim: ## prove: run the whole function with random faults and check its promises: make sim SEED=1 RUNS=1000 THREADS=2 (the first build: minutes)
 	@$(call announce,$(TARGET)/soak/ecs-sim,a simulated ECS that is quick to run)
