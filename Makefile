@@ -47,7 +47,7 @@ building = if test -x $(1); then \
 	else echo 'Building $(2), which takes minutes the first time.'; $(3); fi
 
 .DEFAULT_GOAL := help
-.PHONY: help run test suggestions test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario twice sim soak quarter serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants breaks deny nightly nightly-scenarios nightly-emulators nightly-terraform nightly-dependencies nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
+.PHONY: help run test suggestions test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario sim soak quarter serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants breaks deny nightly nightly-scenarios nightly-emulators nightly-terraform nightly-dependencies nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
 
 # Each target names its group: `name: ## use: what it does`.
 help: ## use: list the targets
@@ -173,10 +173,6 @@ test-terraform: ## prove: validate the Terraform module and apply it to an emula
 scenario: ## use: run scenarios in process and show what happens: make scenario SCENARIO=tests/scenarios/NAME.txt
 	@$(call building,$(TARGET)/debug/ecs-sim,a simulated ECS,$(SIMULATOR))
 	@$(TARGET)/debug/ecs-sim scenario $(SCENARIO)
-
-twice: ## develop: run a random scenario twice and compare: make twice SEED=7
-	@$(call building,$(TARGET)/debug/ecs-sim,a simulated ECS,$(SIMULATOR))
-	@$(TARGET)/debug/ecs-sim twice --seed $(SEED)
 
 sim: ## prove: run the whole function with random faults and check its promises: make sim SEED=1 RUNS=1000 THREADS=2 (the first build: minutes)
 	@$(call building,$(TARGET)/soak/ecs-sim,a simulated ECS that is quick to run,$(CARGO) build --profile soak -p ecs-sim)

@@ -9,16 +9,20 @@ use ecs_sim::scenario::{Style, Timeline, live};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What `aws lambda invoke` sends and receives.
 fn invoked(address: SocketAddr, payload: &str) -> Value {
+    answered(address, "POST /2015-03-31/functions/taskhold/invocations HTTP/1.1", payload)
+}
+
+/// Sends a request of these first lines.
+fn answered(address: SocketAddr, first_lines: &str, payload: &str) -> Value {
     let mut stream = TcpStream::connect(address).unwrap();
     let length = payload.len();
-    let path = "/2015-03-31/functions/taskhold/invocations";
-    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!("{first_lines}\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
     stream.write_all(format!("{head}{payload}").as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -107,7 +111,7 @@ fn the_function_behind_the_queue_protects_a_task_and_answers_an_operator() {
         let mut writer = shown.clone();
         let mut timeline = Timeline::new(&mut writer, Style::default());
         tokio::select! {
-            Err(problem) = live(region.clone(), &mut function, &mut timeline) => panic!("{problem}"),
+            ended = live(region.clone(), &mut function, &mut timeline) => panic!("ended early: {ended:?}"),
             () = until_finished(&client) => {}
         }
         function.stop().await;
@@ -119,6 +123,17 @@ fn the_function_behind_the_queue_protects_a_task_and_answers_an_operator() {
 }
 
 /// `ecs-sim serve` with the real function, as `make serve` starts it.
+fn serve() -> Command {
+    let mut serve = Command::new(crate::files::ecs_sim());
+    serve.args(["serve", "--port", "0", "--service", "web=1", "--bootstrap"]).arg(crate::files::bootstrap());
+    serve.stdin(Stdio::null()).stdout(Stdio::piped());
+    serve
+}
+
+/// The last line of its greeting, before an empty one.
+const GREETED: &str = "What it does follows here:";
+
+/// A local stack whose output is read.
 struct LocalStack {
     process: Child,
     shown: Arc<Mutex<String>>,
@@ -126,9 +141,7 @@ struct LocalStack {
 
 impl LocalStack {
     fn start() -> Self {
-        let mut serve = Command::new(crate::files::ecs_sim());
-        serve.args(["serve", "--port", "0", "--service", "web=1", "--bootstrap"]).arg(crate::files::bootstrap());
-        let mut process = serve.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = serve().spawn().unwrap();
         let shown = Arc::new(Mutex::new(String::new()));
         let (lines, written) = (BufReader::new(process.stdout.take().unwrap()), shown.clone());
         std::thread::spawn(move || {
@@ -137,7 +150,7 @@ impl LocalStack {
             }
         });
         let stack = Self { process, shown };
-        await_that("the stack serves", || stack.shown().contains("What it does follows here"));
+        await_that("the stack serves", || stack.shown().contains(GREETED));
         stack
     }
 
@@ -147,9 +160,7 @@ impl LocalStack {
 
     /// The endpoint of everything.
     fn address(&self) -> SocketAddr {
-        let shown = self.shown();
-        let address = shown.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
-        address.parse().unwrap()
+        endpoint(&self.shown())
     }
 
     /// A shell that has read the lines that the stack prints for one, in a container of its first task.
@@ -203,6 +214,12 @@ impl Drop for LocalStack {
     }
 }
 
+/// The endpoint that a greeting names.
+fn endpoint(greeting: &str) -> SocketAddr {
+    let address = greeting.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    address.parse().unwrap()
+}
+
 /// Lets a job end, and returns its log.
 fn ended(mut job: Child) -> String {
     drop(job.stdin.take());
@@ -236,4 +253,32 @@ fn a_worker_whose_agent_refuses_raises_an_alert_and_is_protected_when_that_is_ov
     await_that("the agent protects the task", || stack.is_protected());
     ended(job);
     await_that("the function knows that the job has ended", || !stack.knows("episode-0418"));
+}
+
+#[test]
+fn a_reader_that_closes_the_output_ends_the_local_stack_quietly() {
+    let mut process = serve().stderr(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(process.stdout.take().unwrap());
+    let mut greeting = String::new();
+    while !greeting.ends_with(&format!("{GREETED}\n\n")) {
+        assert_ne!(output.read_line(&mut greeting).unwrap(), 0, "{greeting}");
+    }
+    drop(output);
+    let after = |label: &str| greeting.lines().find_map(|line| line.strip_prefix(label)).unwrap();
+    let job = json!({
+        "version": 1, "type": "job.started", "jobId": "episode-0419", "cluster": CLUSTER, "taskId": after("Tasks: "),
+        "maxDurationMinutes": 60,
+    });
+    let message = json!({ "QueueUrl": after("Job queue: "), "MessageBody": job.to_string() });
+    let first_lines = "POST / HTTP/1.1\r\nX-Amz-Target: AmazonSQS.SendMessage";
+    answered(endpoint(&greeting), first_lines, &message.to_string());
+    let ended = (0..300).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        process.try_wait().unwrap()
+    });
+    let _ = process.kill();
+    let Output { stderr, .. } = process.wait_with_output().unwrap();
+    // The exit code that a shell reports for a process that SIGPIPE ended.
+    let ended = (ended.expect("an end within 30 seconds").code(), String::from_utf8(stderr).unwrap());
+    assert_eq!(ended, (Some(141), String::new()));
 }

@@ -1,5 +1,5 @@
 //! Runs the scenarios of tests/scenarios in process and against the real function, those about alerts also with the events of
-//! ECS in disorder, and random scenarios twice.
+//! ECS in disorder, and some twice.
 //!
 //! By default each scenario runs under a sample of the variants of AWS that it allows, and some thirty run against the real function;
 //! with `TASKHOLD_TESTS=all` each runs under every variant, and all run against the real function. `ecs_sim::scenario::Extent`
@@ -10,10 +10,10 @@ use crate::files::path;
 use ecs_sim::control_plane::Variants;
 use ecs_sim::play::{Process, Workers};
 use ecs_sim::progress::Progress;
-use ecs_sim::region::{Region, SharedRegion};
+use ecs_sim::region::{RECHECK_QUEUE, Region, SharedRegion};
 use ecs_sim::scenario::{
     Disorder, Expectation, Extent, InProcess, Scenario, SentAlert, Silent, Statement, Style, Summary, Timeline,
-    alerts_of, random_scenario, run, run_with_workers,
+    alerts_of, run, run_with_workers,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -48,10 +48,11 @@ fn timeline(scenario: &Scenario, variants: Variants) -> String {
 
 #[test]
 fn a_scenario_run_twice_is_the_same_to_the_byte() {
-    for seed in 1..=20 {
-        let scenario = random_scenario(seed, 60).unwrap();
-        let variants = Variants::all()[usize::try_from(seed).unwrap() % 32];
-        assert_eq!(timeline(&scenario, variants), timeline(&scenario, variants), "seed {seed} under {variants}");
+    for (number, file) in scenario_files().iter().enumerate().step_by(13) {
+        let scenario = read(file);
+        let [variants, _] = opposite_variants(&scenario, number);
+        let name = &scenario.name;
+        assert_eq!(timeline(&scenario, variants), timeline(&scenario, variants), "{name} under {variants}");
     }
 }
 
@@ -117,6 +118,24 @@ fn a_scenario_whose_expectation_does_not_hold_fails_with_its_line() {
         ("ecs denies 1\njob j starts on a", "2: the function logged an error"),
         ("expect warning nonsense", "1: no log line of level WARN contains this text"),
         ("job j starts on z", "1: there is no task `z` yet"),
+        ("expect web desired 3", "1: desired count of web: 2, not 3"),
+        ("expect api desired 3", "1: there is no service `api`"),
+        ("expect 1 call of UpdateService", "1: calls of UpdateService: 0, not 1"),
+        ("job j starts on a\nexpect 0 calls", "2: calls of UpdateTaskProtection: 1, not 0"),
+        ("expect 1 interrupted", "1: interrupted jobs: 0, not 1"),
+        ("expect mail anything", "1: no line before this one expects an alert"),
+        (
+            "job j starts on a\ncrash a\nexpect alert job-interrupted opened web\nexpect mail cheese",
+            "4: the email does not contain this text",
+        ),
+        ("job j starts on b to z", "1: there is no task `z` yet"),
+        ("mute alerts\nscale web to 0\nadvance 10m\nprotect a", "4: ECS refuses to protect a: MISSING"),
+        ("deployment of web fails", "1: InvalidParameterException: no deployment without running tasks is in progress"),
+        (
+            "service web desired 1\nrebalance web",
+            "2: InvalidParameterException: ECS rebalances only a steady service with at least two tasks",
+        ),
+        ("mute alerts\ndelete web\nadvance 1d\nexpect web steady", "4: there is no service `web`"),
         (
             "job i starts on a\njob j starts on b\nrelease b\nmute alerts\nevents are lost\nscale web to 1\nadvance 1m",
             "7: ECS stopped b in the middle of a job whose protection was cleared before it expired",
@@ -126,6 +145,68 @@ fn a_scenario_whose_expectation_does_not_hold_fails_with_its_line() {
         let failure = in_process(&scenario, Variants::default()).unwrap_err();
         assert!(failure.starts_with(&format!("made up:{expected}")), "{failure}");
     }
+}
+
+/// The Region after a scenario that holds.
+fn region_after(text: &str) -> SharedRegion {
+    let scenario = Scenario::parse("made up", text).unwrap();
+    let region = SharedRegion::new(Region::for_scenario(Variants::default()));
+    let mut function = InProcess::new(&region, scenario.settings()).unwrap();
+    let ran = block_on(run(&scenario, region.clone(), &mut function, &mut Silent));
+    ran.unwrap_or_else(|failure| panic!("{failure}"));
+    region
+}
+
+#[test]
+fn a_fault_of_an_operation_passes_over_the_calls_of_others() {
+    let region = region_after(
+        "ecs fails 2 of UpdateService
+         ecs denies 1
+         status of web
+         expect answer /error/code ecs-failed
+         status of web
+         expect answer /status/services/0/rolloutStatus steady",
+    );
+    assert_eq!(region.lock().faults_of["UpdateService"].len(), 2);
+    let region = region_after("ecs fails 2 of UpdateService\necs recovers");
+    assert!(region.lock().faults_of.is_empty());
+}
+
+#[test]
+fn rechecks_that_are_lost_are_those_that_wait() {
+    let waiting = |text: &str| region_after(text).lock().queues.messages(RECHECK_QUEUE).unwrap().len();
+    let scenario = "job j starts on a\ndeploy web\nadvance 1m\n";
+    assert_eq!(waiting(scenario), 1);
+    assert_eq!(waiting(&format!("{scenario}lose rechecks")), 0);
+}
+
+#[test]
+fn a_change_right_before_a_call_happens_once() {
+    region_after(
+        "scale web to 4 before DescribeServices
+         expect web desired 2
+         status of web
+         expect answer /status/services/0/taskCounts/desired 4
+         scale web to 2
+         status of web
+         expect web desired 2",
+    );
+}
+
+#[test]
+fn lost_events_are_not_delivered_and_later_ones_are() {
+    region_after(
+        "job j starts on a for 60m
+         events are lost
+         crash a
+         advance 5m
+         expect no alert
+         events are delivered
+         job k starts on b for 60m
+         crash b
+         expect alert job-interrupted opened web
+         expect mail \"k\"",
+    );
 }
 
 #[test]

@@ -26,20 +26,13 @@ struct CommandSyntax {
     options: &'static [&'static str],
 }
 
-const COMMANDS: [CommandSyntax; 5] = [
+const COMMANDS: [CommandSyntax; 4] = [
     CommandSyntax {
         name: "scenario",
         usage: "  ecs-sim scenario FILE…                   run scenarios in process, each under every variant of AWS that it allows
 ",
         takes_files: true,
         options: &[],
-    },
-    CommandSyntax {
-        name: "twice",
-        usage: "  ecs-sim twice [--seed N] [--lines N]     run a random scenario twice and check that both timelines are identical
-",
-        takes_files: false,
-        options: &["seed", "lines"],
     },
     CommandSyntax {
         name: "sim",
@@ -104,7 +97,6 @@ pub async fn run() -> Result<(), CliError> {
     };
     match command.name {
         "scenario" => scenario::all(&options.files).await,
-        "twice" => scenario::twice(options.seed, options.lines).await,
         "play" => play::play(&options).await,
         "serve" => serve::serve(&options).await,
         _ => sim::sim(&options),
@@ -125,20 +117,14 @@ fn named(argument: lexopt::Arg<'_>) -> Result<&'static CommandSyntax, CliError> 
 
 /// What the command line says; `None` if it asks for help.
 fn options(parser: &mut lexopt::Parser, command: &CommandSyntax) -> Result<Option<Options>, CliError> {
-    let mut options = Options {
-        seed: 1,
-        lines: 60,
-        port: 4566,
-        sim: SimOptions { runs: 1000, ..Default::default() },
-        ..Options::default()
-    };
+    let mut options =
+        Options { seed: 1, port: 4566, sim: SimOptions { runs: 1000, ..Default::default() }, ..Options::default() };
     while let Some(argument) = parser.next()? {
         match argument {
             Long("help") | Short('h') => return Ok(None),
             Value(file) if command.takes_files => options.files.push(file.into()),
             Long(name) if !command.options.contains(&name) => return Err(argument.unexpected().into()),
             Long("seed") => options.seed = parser.value()?.parse()?,
-            Long("lines") => options.lines = parser.value()?.parse()?,
             Long("runs") => options.sim.runs = parser.value()?.parse()?,
             Long("threads") => options.sim.threads = parser.value()?.parse()?,
             Long("replay") => options.sim.replay = true,

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 5] = ["scenario", "twice", "sim", "play", "serve"];
+const COMMANDS: [&str; 4] = ["scenario", "sim", "play", "serve"];
 
 fn scenario(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/scenarios").join(name)
@@ -63,7 +63,7 @@ fn an_invalid_argument_is_a_usage_error() {
         (&["serve", "a.txt"], "a.txt"),
         (&["serve", "--port", "many"], "many"),
         (&["serve", "--service", "web"], "`web` is not NAME=TASKS"),
-        (&["twice", "--seed"], "--seed"),
+        (&["sim", "--seed"], "--seed"),
     ];
     for (words, problem) in wrong {
         let (code, output, complaint) = done(words);
@@ -96,11 +96,10 @@ fn an_output_that_is_closed_ends_every_command_quietly() {
     let tour = scenario("tour.txt");
     let replayed = scenario("../sim/count_of_a_raise_set_again.txt");
     let (tour, replayed) = (tour.to_str().unwrap(), replayed.to_str().unwrap());
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 8] = [
         &["--help"],
         &["scenario", "--help"],
         &["scenario", tour],
-        &["twice", "--lines", "5"],
         &["sim", "--runs", "2"],
         &["sim", "--runs", "20", "--threads", "2", "--keep-going", "--sabotage", "rechecks-swallowed"],
         &["sim", "--replay", replayed],

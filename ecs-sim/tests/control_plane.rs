@@ -97,39 +97,6 @@ fn code(answer: Result<Value, ApiError>) -> ErrorCode {
 // The protection API.
 
 #[test]
-fn a_protected_task_is_answered_with_its_expiry_in_epoch_seconds() {
-    let mut stage = stage(2);
-    let task = stage.tasks[0].clone();
-    let expiry = (stage.ecs.now() + 5 * MINUTE) as f64 / 1000.0;
-    let arn = format!("{PREFIX}:task/jobs/{task}");
-    let protected = json!({"taskArn": arn, "protectionEnabled": true, "expirationDate": expiry});
-    assert_eq!(stage.protect(&task, 5), json!({"protectedTasks": [protected], "failures": []}));
-    let got = stage.answer("GetTaskProtection", json!({"cluster": "jobs", "tasks": [task]}));
-    assert_eq!(got, json!({"protectedTasks": [protected], "failures": []}));
-}
-
-#[test]
-fn a_released_task_has_no_expiry() {
-    let mut stage = stage(1);
-    let task = stage.tasks[0].clone();
-    stage.protect(&task, 5);
-    let arn = format!("{PREFIX}:task/jobs/{task}");
-    let released = json!({"taskArn": arn, "protectionEnabled": false});
-    assert_eq!(stage.release(&task), json!({"protectedTasks": [released], "failures": []}));
-}
-
-#[test]
-fn protection_without_a_duration_lasts_two_hours() {
-    let mut stage = stage(1);
-    let body = json!({"cluster": "jobs", "tasks": [stage.tasks[0]], "protectionEnabled": true});
-    stage.answer("UpdateTaskProtection", body);
-    stage.advance(120 * MINUTE - 1);
-    assert!(stage.task(0).is_protected());
-    stage.advance(1);
-    assert!(!stage.task(0).is_protected());
-}
-
-#[test]
 fn every_call_resets_the_expiry_also_to_an_earlier_one() {
     let mut stage = stage(1);
     let task = stage.tasks[0].clone();
@@ -144,32 +111,6 @@ fn every_call_resets_the_expiry_also_to_an_earlier_one() {
 }
 
 #[test]
-fn an_expiry_outside_1_to_2880_minutes_is_an_invalid_parameter() {
-    let mut stage = stage(1);
-    for (minutes, valid) in [(0, false), (1, true), (2880, true), (2881, false), (-1, false)] {
-        let body = json!({"cluster": "jobs", "tasks": [stage.tasks[0]], "protectionEnabled": true, "expiresInMinutes": minutes});
-        let answer = stage.call("UpdateTaskProtection", body);
-        assert_eq!(answer.is_ok(), valid, "{minutes}");
-        if !valid {
-            assert_eq!(code(answer), ErrorCode::InvalidParameter);
-        }
-    }
-}
-
-#[test]
-fn a_protection_call_takes_one_to_ten_tasks_and_a_get_up_to_a_hundred() {
-    let mut stage = stage(101);
-    for (count, valid) in [(0, false), (1, true), (10, true), (11, false)] {
-        let body = json!({"cluster": "jobs", "tasks": stage.tasks[..count], "protectionEnabled": true});
-        assert_eq!(stage.call("UpdateTaskProtection", body).is_ok(), valid, "{count}");
-    }
-    for (count, valid) in [(1, true), (100, true), (101, false)] {
-        let body = json!({"cluster": "jobs", "tasks": stage.tasks[..count]});
-        assert_eq!(stage.call("GetTaskProtection", body).is_ok(), valid, "{count}");
-    }
-}
-
-#[test]
 fn unknown_stopping_and_stopped_tasks_are_missing() {
     let mut stage = stage(1);
     assert_eq!(reason(&stage.protect("0123456789abcdef0123456789abcdef", 5)), "MISSING");
@@ -179,14 +120,6 @@ fn unknown_stopping_and_stopped_tasks_are_missing() {
     stage.advance(MINUTE);
     assert_eq!(stage.task(0).last_status, TaskStatus::Stopped);
     assert_eq!(reason(&stage.release(&task)), "MISSING");
-}
-
-#[test]
-fn a_standalone_task_is_not_valid() {
-    let mut stage = stage(1);
-    let task = stage.ecs.run_standalone_task("jobs").unwrap();
-    assert_eq!(reason(&stage.protect(&task, 5)), "TASK_NOT_VALID");
-    assert_eq!(reason(&stage.release(&task)), "TASK_NOT_VALID");
 }
 
 #[test]
@@ -621,89 +554,6 @@ fn a_service_is_described_with_its_tags_deployments_and_counts() {
     let request =
         DescribeServicesRequest { cluster: Some("jobs".to_owned()), services: vec!["web".to_owned()], include: vec![] };
     assert_eq!(stage.ecs.describe_services(request).unwrap().services[0].tags, None, "only if asked for");
-}
-
-#[test]
-fn an_unknown_service_is_a_failure_to_describe_and_an_exception_to_update_or_to_list() {
-    let mut stage = stage(1);
-    let described = stage.answer("DescribeServices", json!({"cluster": "jobs", "services": ["nope"]}));
-    let failure = json!({"arn": format!("{PREFIX}:service/jobs/nope"), "reason": "MISSING"});
-    assert_eq!(described, json!({"services": [], "failures": [failure]}));
-    let updated = stage.call("UpdateService", json!({"cluster": "jobs", "service": "nope"}));
-    assert_eq!(code(updated), ErrorCode::ServiceNotFound);
-    let listed = stage.call("ListTasks", json!({"cluster": "jobs", "serviceName": "nope"}));
-    assert_eq!(code(listed), ErrorCode::ServiceNotFound);
-}
-
-#[test]
-fn tasks_and_services_are_listed_page_by_page_without_gap_or_double() {
-    let mut stage = stage(7);
-    for name in ["a", "b", "c", "d"] {
-        stage.ecs.create_service(ServiceSpec::new("jobs", name, 1)).unwrap();
-    }
-    for (operation, member, expected) in [("ListTasks", "taskArns", 11), ("ListServices", "serviceArns", 5)] {
-        let mut seen = Vec::new();
-        let mut body = json!({"cluster": "jobs", "maxResults": 2});
-        loop {
-            let page = stage.answer(operation, body.clone());
-            let arns = page[member].as_array().expect("a page").clone();
-            assert!(arns.len() <= 2);
-            seen.extend(arns.iter().map(Value::to_string));
-            let Some(token) = page.get("nextToken") else { break };
-            body["nextToken"] = token.clone();
-        }
-        assert_eq!(seen.len(), expected, "{operation}");
-        seen.sort();
-        seen.dedup();
-        assert_eq!(seen.len(), expected, "{operation}");
-    }
-    let too_many = stage.call("ListTasks", json!({"cluster": "jobs", "maxResults": 101}));
-    assert_eq!(code(too_many), ErrorCode::InvalidParameter);
-}
-
-#[test]
-fn tasks_are_listed_by_service_and_by_deployment() {
-    let mut stage = stage(2);
-    stage.ecs.create_service(ServiceSpec::new("jobs", "other", 1)).unwrap();
-    let id = stage.deploy();
-    let count = |stage: &mut Stage, body: Value| stage.answer("ListTasks", body)["taskArns"].as_array().map(Vec::len);
-    assert_eq!(count(&mut stage, json!({"cluster": "jobs"})), Some(5));
-    assert_eq!(count(&mut stage, json!({"cluster": "jobs", "serviceName": "web"})), Some(4));
-    assert_eq!(count(&mut stage, json!({"cluster": "jobs", "startedBy": id})), Some(2));
-    assert_eq!(count(&mut stage, json!({"cluster": "jobs", "desiredStatus": "STOPPED"})), Some(0));
-}
-
-#[test]
-fn a_service_and_its_tasks_can_be_made_through_the_api_alone() {
-    let mut ecs = ControlPlane::new(Setup::default());
-    ecs.call("CreateCluster", &json!({"clusterName": "jobs"})).unwrap();
-    let body = json!({"cluster": "jobs", "serviceName": "web", "taskDefinition": "worker:7", "desiredCount": 2,
-        "deploymentConfiguration": {"maximumPercent": 150, "minimumHealthyPercent": 50}, "tags": [{"key": "a", "value": "b"}]});
-    let created = ecs.call("CreateService", &body).unwrap();
-    assert_eq!(created["service"]["pendingCount"], 2);
-    let arn = created["service"]["serviceArn"].clone();
-    ecs.advance_to(ecs.now() + MINUTE);
-    let standalone = ecs.call("RunTask", &json!({"cluster": "jobs", "taskDefinition": "once:1"})).unwrap();
-    assert_eq!(standalone["tasks"][0]["group"], "family:once");
-    let task = standalone["tasks"][0]["taskArn"].clone();
-    ecs.call("StopTask", &json!({"cluster": "jobs", "task": task, "reason": "enough"})).unwrap();
-    ecs.call("TagResource", &json!({"resourceArn": arn, "tags": [{"key": "c", "value": "d"}]})).unwrap();
-    let tags = ecs.call("ListTagsForResource", &json!({"resourceArn": arn})).unwrap();
-    assert_eq!(tags["tags"], json!([{"key": "a", "value": "b"}, {"key": "c", "value": "d"}]));
-    let clusters = ecs.call("DescribeClusters", &json!({"clusters": ["jobs", "nowhere"]})).unwrap();
-    assert_eq!(clusters["clusters"][0]["runningTasksCount"], 2);
-    assert_eq!(clusters["failures"][0]["reason"], "MISSING");
-    assert!(ecs.service("jobs", "web").unwrap().steady);
-}
-
-#[test]
-fn unknown_operations_and_parameters_and_bodies_of_wrong_types_are_exceptions() {
-    let mut stage = stage(1);
-    assert_eq!(code(stage.call("DeleteEverything", json!({}))), ErrorCode::UnknownOperation);
-    let wrong = json!({"cluster": "jobs", "tasks": "one", "protectionEnabled": true});
-    assert_eq!(code(stage.call("UpdateTaskProtection", wrong)), ErrorCode::Serialization);
-    let unknown = json!({"cluster": "jobs", "tasks": ["one"], "protectionEnabled": true, "new": 1});
-    assert_eq!(code(stage.call("UpdateTaskProtection", unknown)), ErrorCode::InvalidParameter);
 }
 
 #[test]

@@ -7,7 +7,5 @@ mod autoscaling;
 mod command_line;
 mod control_plane;
 mod control_plane_deployments;
-mod control_plane_scenarios;
 mod http;
-mod scenario_words;
 mod service_deployments;

@@ -65,6 +65,9 @@ def test_what_cannot_be_protected_is_a_failure_in_a_good_answer(world):
     assert response["protectedTasks"] == []
     reasons = {failure["arn"]: failure["reason"] for failure in response["failures"]}
     assert reasons == {missing: "MISSING", standalone["taskArn"]: "TASK_NOT_VALID", elsewhere: "MISSING"}
+    release = {"tasks": [standalone["taskArn"]], "protectionEnabled": False}
+    [failure] = world.ecs.update_task_protection(cluster=CLUSTER, **release)["failures"]
+    assert failure["reason"] == "TASK_NOT_VALID"
 
 
 def test_protection_is_refused_while_protected_tasks_hold_a_deployment_up(world):
@@ -271,6 +274,9 @@ def test_tasks_come_page_by_page_and_filtered_as_asked_for(world):
         assert len(world.tasks(**filters)) == count, filters
     world.ecs.stop_task(cluster=CLUSTER, task=once["taskArn"])
     assert world.tasks(desiredStatus="STOPPED") == [once["taskArn"]]
+    create(world, "api")
+    for filters in ({"serviceName": "web"}, {"startedBy": deployment}):
+        assert len(world.tasks(**filters)) == 7, "without the task of another service"
     for wrong in (
         {"maxResults": 0},
         {"maxResults": 101},

@@ -41,10 +41,12 @@ def test_a_queue_tells_its_attributes(world, queue):
     arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
     response = world.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert (response["QueueArn"], response["VisibilityTimeout"]) == (arn, "60")
-    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 5})
-    made = world.sqs.create_queue(QueueName="poorly", Attributes={"RedrivePolicy": policy})["QueueUrl"]
-    response = world.sqs.get_queue_attributes(QueueUrl=made, AttributeNames=["RedrivePolicy"])["Attributes"]
-    assert json.loads(response["RedrivePolicy"]) == json.loads(policy)
+    policy = {"deadLetterTargetArn": arn, "maxReceiveCount": 5}
+    for name, count in (("poorly", 5), ("poorly-too", "5")):
+        attributes = {"RedrivePolicy": json.dumps({**policy, "maxReceiveCount": count}), "SqsManagedSseEnabled": "true"}
+        made = world.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        response = world.sqs.get_queue_attributes(QueueUrl=made, AttributeNames=["RedrivePolicy"])["Attributes"]
+        assert json.loads(response["RedrivePolicy"]) == policy
     assert "Attributes" not in world.sqs.get_queue_attributes(QueueUrl=made)
     ask = world.sqs.get_queue_attributes
     assert code_of(ask, QueueUrl=made, AttributeNames=["Mood"]) == "InvalidAttributeName"
@@ -63,7 +65,7 @@ def test_a_message_is_sent_received_delayed_and_deleted(world, queue):
     assert (message["MessageId"], message["Body"]) == (sent["MessageId"], "<body> & more")
     assert message["MessageAttributes"] == attributes
     assert message["Attributes"]["ApproximateReceiveCount"] == "1"
-    assert "Messages" not in world.sqs.receive_message(QueueUrl=queue)
+    assert "Messages" not in world.sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)
     handle = message["ReceiptHandle"]
     world.sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=handle, VisibilityTimeout=0)
     [again] = world.sqs.receive_message(QueueUrl=queue, AttributeNames=["ApproximateReceiveCount"])["Messages"]

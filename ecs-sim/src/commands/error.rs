@@ -28,9 +28,6 @@ pub enum CliError {
     /// The function process could not be run.
     #[error(transparent)]
     Play(#[from] crate::play::PlayError),
-    /// Two runs of one scenario differ.
-    #[error("two runs of {0} differ, first in line {1}:\n  {2}\n  {3}")]
-    Differ(String, usize, String, String),
     /// A run broke a promise.
     #[error("{0}")]
     Broken(String),

@@ -12,7 +12,6 @@ use std::time::Duration;
 pub(super) struct Options {
     pub(super) files: Vec<PathBuf>,
     pub(super) seed: u64,
-    pub(super) lines: usize,
     pub(super) bootstrap: Option<PathBuf>,
     pub(super) worker: Option<PathBuf>,
     pub(super) pause: Duration,

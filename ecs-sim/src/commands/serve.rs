@@ -71,7 +71,7 @@ async fn serve_with_function(
     let color = if std::io::stdout().is_terminal() { Color::Ansi } else { Color::Never };
     let mut timeline = Timeline::new(std::io::stdout(), Style { color, ..Style::default() });
     let ended = tokio::select! {
-        Err(problem) = live(region, &mut function, &mut timeline) => Err(CliError::Broken(problem)),
+        ended = live(region, &mut function, &mut timeline) => ended.map_err(CliError::Broken),
         interrupted = tokio::signal::ctrl_c() => interrupted.map_err(CliError::Serve),
     };
     function.stop().await;

@@ -34,14 +34,6 @@ fn url_and_arn_name_the_queue_and_its_place() {
 }
 
 #[test]
-fn creating_a_queue_again_succeeds_only_with_the_same_settings() {
-    let mut queues = queues();
-    assert_eq!(queues.create("dead", QueueSettings::default()), Ok(queues.url("dead")));
-    let other = queues.create("dead", QueueSettings::default().with_visibility_timeout(1));
-    assert_eq!(other.unwrap_err().code(), "QueueNameExists");
-}
-
-#[test]
 fn received_message_is_invisible_until_its_timeout_ends() {
     let mut queues = queues();
     let id = queues.send("jobs", SendMessage::new("a").from_sender("AROAEXAMPLEID:task")).unwrap();
@@ -130,15 +122,6 @@ fn visibility_ends_twelve_hours_after_the_receive_at_the_latest() {
     assert_eq!(queues.change_visibility("jobs", &handle, 43_200), Ok(()));
     advance(&mut queues, 1);
     assert_eq!(queues.change_visibility("jobs", &handle, 43_200).unwrap_err().code(), "InvalidParameterValue");
-}
-
-#[test]
-fn visible_message_has_no_visibility_to_change() {
-    let mut queues = queues();
-    queues.send("jobs", SendMessage::new("a")).unwrap();
-    let handle = queues.receive("jobs", 1).unwrap().remove(0).receipt_handle;
-    advance(&mut queues, 60);
-    assert_eq!(queues.change_visibility("jobs", &handle, 1).unwrap_err().code(), "MessageNotInflight");
 }
 
 #[test]
@@ -248,30 +231,6 @@ fn queue_settings_that_sqs_refuses_are_refused() {
     for (name, settings, code) in refused {
         assert_eq!(queues.create(name, settings.clone()).unwrap_err().code(), code, "{name}: {settings:?}");
     }
-}
-
-#[test]
-fn batch_entries_succeed_and_fail_one_by_one() {
-    let mut queues = queues();
-    let entry = |id: &str, message| SendMessageEntry { id: id.to_owned(), message };
-    let entries = vec![entry("a", SendMessage::new("1")), entry("b", SendMessage::new("2").delayed(901))];
-    let results = queues.send_batch("jobs", entries).unwrap();
-    assert!(results[0].is_ok() && results[1].is_err());
-    assert_eq!(queues.messages("jobs").unwrap().len(), 1);
-}
-
-#[test]
-fn batch_as_a_whole_is_bounded() {
-    let mut queues = queues();
-    let entries = |count: usize, body: &str| {
-        let entry = |n: usize| SendMessageEntry { id: n.to_string(), message: SendMessage::new(body) };
-        (0..count).map(entry).collect::<Vec<_>>()
-    };
-    let mut code = |entries| queues.send_batch("jobs", entries).unwrap_err().code();
-    assert_eq!(code(vec![]), "EmptyBatchRequest");
-    assert_eq!(code(entries(11, "a")), "TooManyEntriesInBatchRequest");
-    assert_eq!(code(entries(2, &"a".repeat(MESSAGE_BYTES_MAX / 2 + 1))), "BatchRequestTooLong");
-    assert_eq!(code([entries(1, "a"), entries(1, "b")].concat()), "BatchEntryIdsNotDistinct");
 }
 
 #[test]

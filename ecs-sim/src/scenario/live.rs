@@ -8,7 +8,6 @@ use super::world::ScenarioWorld;
 use crate::control_plane::Millis;
 use crate::http::wall_clock;
 use crate::region::SharedRegion;
-use std::convert::Infallible;
 use std::time::Duration;
 
 /// How often the clock of the Region follows that of the machine.
@@ -17,7 +16,8 @@ const TICK: Duration = Duration::from_millis(200);
 /// As in template.yaml.
 const SWEEP_MS: Millis = 5 * 60_000;
 
-/// Delivers messages, events and sweeps to the function when they are due. The Region's clock follows the machine's.
+/// Delivers messages, events and sweeps to the function when they are due, until the observer fails. The Region's clock
+/// follows the machine's.
 ///
 /// # Errors
 /// The simulation cannot go on.
@@ -25,7 +25,7 @@ pub async fn live<F: FunctionUnderTest, A: Observer>(
     region: SharedRegion,
     function: &mut F,
     observer: &mut A,
-) -> Result<Infallible, String> {
+) -> Result<(), String> {
     let mut world = ScenarioWorld::new(region);
     world.task_names = TaskNames::Ids;
     world.observe_ecs();
@@ -33,12 +33,13 @@ pub async fn live<F: FunctionUnderTest, A: Observer>(
     world.ecs_reports.clear();
     world.sweep = Some((world.now() + SWEEP_MS, SWEEP_MS));
     let mut run = ScenarioRun::new(world, function, observer);
-    loop {
+    while !run.observer.has_failed() {
         let passed = wall_clock() - run.world.now();
         run.advance(passed.max(0)).await?;
         run.world.forget_unexpected();
         pause(TICK).await;
     }
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "follows the machine's clock")]

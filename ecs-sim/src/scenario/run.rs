@@ -72,7 +72,7 @@ async fn whole<F: FunctionUnderTest, A: Observer>(
 pub(super) struct ScenarioRun<'a, F, A> {
     pub(super) world: ScenarioWorld,
     function: &'a mut F,
-    observer: &'a mut A,
+    pub(super) observer: &'a mut A,
     /// Without them, the scenario does itself what `taskhold-run` does.
     workers: Option<&'a mut dyn WorkerProcesses>,
     held: bool,

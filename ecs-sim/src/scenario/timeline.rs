@@ -45,6 +45,11 @@ pub enum TimelineEntry {
 pub trait Observer {
     /// An entry at the time `at`.
     fn observe(&mut self, at: Millis, entry: &TimelineEntry);
+
+    /// Whether it can receive no more.
+    fn has_failed(&self) -> bool {
+        false
+    }
 }
 
 /// Discards the timeline.
@@ -74,7 +79,7 @@ pub enum Color {
     Ansi,
 }
 
-/// Writes a timeline. The first write error ends the writing, not the scenario.
+/// Writes a timeline. The first write error ends the writing, but not a scenario that has an end.
 #[derive(Debug)]
 pub struct Timeline<W> {
     to: W,
@@ -156,6 +161,10 @@ impl<W: Write> Observer for Timeline<W> {
             }
             TimelineEntry::ExpectationMet(text) => self.write(at, "    ✓ expected: ", &self.paint("2", text)),
         }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.problem.is_some()
     }
 }
 
