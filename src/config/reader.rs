@@ -44,7 +44,8 @@ impl Reader {
         let unknown: Vec<String> =
             self.variables.keys().filter(|name| name.starts_with("TASKHOLD_") && !known(name)).cloned().collect();
         for name in unknown {
-            let nearest = SETTINGS.iter().max_by_key(|setting| common_letters(setting.name, &name));
+            let closeness = |setting: &Setting| strsim::jaro_winkler(setting.name, &name);
+            let nearest = SETTINGS.iter().max_by(|one, other| closeness(one).total_cmp(&closeness(other)));
             let hint = nearest.map_or("", |setting| setting.name);
             self.problem(&name, format!("is not a setting; the closest is {hint}"));
         }
@@ -184,18 +185,4 @@ impl Reader {
 
 fn is_url(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
-}
-
-/// Length of the longest common subsequence: enough to guess which setting a misspelled name meant.
-fn common_letters(a: &str, b: &str) -> usize {
-    let mut row = vec![0; b.len() + 1];
-    for x in a.bytes() {
-        let mut diagonal = 0;
-        for (at, y) in b.bytes().enumerate() {
-            let above = row[at + 1];
-            row[at + 1] = if x == y { diagonal + 1 } else { above.max(row[at]) };
-            diagonal = above;
-        }
-    }
-    row[b.len()]
 }
