@@ -1,7 +1,7 @@
 //! The source of time: [`Clock`]. Code outside `main.rs` gets the time from here and never from the system.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +15,11 @@ pub trait Clock: Send + Sync {
 
     /// Sleeps for `duration`.
     async fn sleep(&self, duration: Duration);
+}
+
+/// The moment `duration` after another, or the last one that there is.
+pub(crate) fn after(moment: Timestamp, duration: SignedDuration) -> Timestamp {
+    moment.saturating_add(duration).unwrap_or(Timestamp::MAX)
 }
 
 /// A moment as answers, alerts and log lines write it: RFC 3339 in UTC, in whole seconds.

@@ -29,10 +29,6 @@ pub(crate) struct TaskView<'a> {
 
 impl<'a> From<&'a BlockingTask> for TaskView<'a> {
     fn from(task: &'a BlockingTask) -> Self {
-        let jobs = match &task.protected_for {
-            ProtectedFor::Jobs(jobs) => longest_first(jobs),
-            ProtectedFor::NoJob | ProtectedFor::Foreign | ProtectedFor::Unknown => Vec::new(),
-        };
         Self {
             task: &task.task,
             deployment: task.deployment.as_deref(),
@@ -42,7 +38,7 @@ impl<'a> From<&'a BlockingTask> for TaskView<'a> {
             lingers_until: task.lingers_until,
             protected_for: Some(&task.protected_for),
             jobs_started: task.jobs_started,
-            jobs,
+            jobs: longest_first(task.jobs()),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! When a rollout can finish, and when it must have finished.
 
+use crate::clock::after;
 use crate::config::settings::{Config, Mode};
 use crate::ecs::service::Service;
-use crate::service::blocking_task::{BlockingTask, ProtectedFor};
+use crate::service::blocking_task::BlockingTask;
 use crate::service::durations::LearnedEnd;
 use crate::service::rollout::CLEAN_UP_MAX;
 use crate::service::snapshot::JobSnapshot;
@@ -178,10 +179,7 @@ pub(crate) fn expected_end(blocking_task: &BlockingTask, now: Timestamp) -> Time
 /// When the task is expected to be free.
 fn release_of(blocking_task: &BlockingTask, now: Timestamp, linger: SignedDuration) -> ExpectedEnd {
     let without_jobs = ExpectedEnd::maximum(blocking_task.lingers_until.unwrap_or(blocking_task.protected_until));
-    let ends: Vec<ExpectedEnd> = match &blocking_task.protected_for {
-        ProtectedFor::Jobs(jobs) => jobs.iter().map(|job| end_of_job(job, now)).collect(),
-        ProtectedFor::NoJob | ProtectedFor::Foreign | ProtectedFor::Unknown => Vec::new(),
-    };
+    let ends: Vec<ExpectedEnd> = blocking_task.jobs().iter().map(|job| end_of_job(job, now)).collect();
     let by_risk = ends.iter().filter_map(|end| end.by_risk).max();
     let last = ends.into_iter().max_by_key(|end| end.at).map(|last| ExpectedEnd { by_risk, ..last });
     last.map_or(without_jobs, |last| last.after(linger)).at_most(blocking_task.protected_until)
@@ -227,10 +225,6 @@ pub(crate) fn deadline(
     let whole = within(CLOUDFORMATION_DEADLINE_OF_SHIFTS, DeadlineSource::CloudFormation);
     let stage = blocked_since.map(|since| after(since, STAGE_DEADLINE)).filter(|at| *at < whole.at);
     stage.map_or(whole, |at| Deadline { at, source: DeadlineSource::LifecycleStage })
-}
-
-fn after(moment: Timestamp, duration: SignedDuration) -> Timestamp {
-    moment.saturating_add(duration).unwrap_or(Timestamp::MAX)
 }
 
 /// The value of [`DEADLINE_TAG`], if it is a whole number from 1 to 10,080 (one week).

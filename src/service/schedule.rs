@@ -4,6 +4,7 @@
 //! the recheck of that moment continues the chain. However many events and duplicates arrive, one chain remains. If a
 //! chain breaks, the next reconcile after its moment notices and restarts it.
 
+use crate::clock::after;
 use crate::service::diagnosis::Diagnosis;
 use crate::service::incident::escalation;
 use crate::service::policy::ServicePolicy;
@@ -199,8 +200,4 @@ fn retry_moments(diagnosis: &Diagnosis) -> impl Iterator<Item = Timestamp> {
         .map(|blocking_task| after(blocking_task.lingers_until.unwrap_or(blocking_task.protected_until), OVER));
     let renewals = diagnosis.refused_tasks.iter().filter_map(|refused_task| refused_task.protected_until);
     expiries.chain(renewals.filter_map(|until| until.checked_sub(LAST_CALL).ok()))
-}
-
-fn after(moment: Timestamp, duration: SignedDuration) -> Timestamp {
-    moment.saturating_add(duration).unwrap_or(Timestamp::MAX)
 }

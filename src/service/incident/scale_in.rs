@@ -3,6 +3,7 @@
 //! ECS waits for busy tasks at every routine scale-in, so a block alone is no problem. It becomes one when it outlasts
 //! the jobs for which it began to wait, or when no job needs the protection.
 
+use crate::clock::after;
 use crate::service::blocking_task::{BlockingTask, ProtectedFor};
 use crate::service::diagnosis::{Assessment, Diagnosis};
 use crate::service::forecast::expected_end;
@@ -31,7 +32,6 @@ pub(crate) fn waiting(before: Option<WaitingScaleIn>, diagnosis: &Diagnosis, now
 pub(crate) fn opens_at(assessment: Assessment<'_>, policy: &AlertPolicy) -> Option<Timestamp> {
     let Assessment { diagnosis, idle_seen, waiting_scale_in, .. } = assessment;
     let since = diagnosis.blocked_since.filter(|_| diagnosis.rollout.is_scale_in())?;
-    let after = |at: Timestamp, delay| at.saturating_add(delay).unwrap_or(Timestamp::MAX);
     let outlasts_jobs = waiting_scale_in.map(|it| after(it.jobs_expected_until, policy.scale_in_blocked_after));
     let of_task = |task: &BlockingTask| match task.protected_for {
         ProtectedFor::Jobs(_) => None,
