@@ -47,7 +47,8 @@ fn was_clean_up(alert: &Alert) -> bool {
 
 /// Whether the deployment still waits for protected tasks, but no longer for too long.
 fn is_expected_in_time(alert: &Alert) -> bool {
-    !alert.diagnosis.blocking_tasks.is_empty() && matches!(outlook(alert), Outlook::InTime { .. })
+    !alert.diagnosis.blocking_tasks.is_empty()
+        && matches!(outlook(alert), Outlook::InTime { .. } | Outlook::Expected { .. })
 }
 
 /// The end compared with the deadline: `in time`, or `1 h 50 min late`.

@@ -132,7 +132,7 @@ fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) 
         Outlook::Late { likelihood: Likelihood::Declared | Likelihood::Probable, .. } => decide(),
         Outlook::Passed if source == Some(DeadlineSource::CloudFormation) => missed(source).to_owned(),
         Outlook::Passed => act_or(missed(source)),
-        Outlook::Open | Outlook::InTime { .. } if forecast.is_open_ended() => {
+        Outlook::Open | Outlook::InTime { .. } | Outlook::Expected { .. } if forecast.is_open_ended() => {
             "ask the owner of the worker to stop the old tasks from taking new jobs. Under taskhold-run serve, the worker \
              can ask GET /v1/admission before each job."
                 .to_owned()
@@ -143,7 +143,7 @@ fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) 
         Outlook::Late { .. } if forecast.basis == ForecastBasis::Maximum => {
             "find out when the jobs end: their workers report no expected end.".to_owned()
         }
-        Outlook::Late { .. } | Outlook::InTime { late_at_the_latest: Some(_), .. } => {
+        Outlook::Late { .. } | Outlook::Expected { .. } => {
             format!("check again at {check_again}. If the jobs are still running then, {}", decide())
         }
         Outlook::Open | Outlook::InTime { .. } => "nothing. The block ends by itself.".to_owned(),

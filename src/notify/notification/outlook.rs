@@ -14,12 +14,17 @@ use std::collections::BTreeMap;
 pub(crate) enum Outlook {
     /// It has no deadline, or no end is known.
     Open,
-    /// It ends before its deadline if the jobs end as expected.
+    /// It ends before its deadline, even if every protection lasts until it expires.
     InTime {
+        /// By how much at least.
+        to_spare: SignedDuration,
+    },
+    /// It ends before its deadline if the jobs end as expected.
+    Expected {
         /// By how much.
         to_spare: SignedDuration,
         /// By how much it misses the deadline if every protection lasts until it expires.
-        late_at_the_latest: Option<SignedDuration>,
+        late_by: SignedDuration,
     },
     /// It ends after its deadline.
     Late {
@@ -53,10 +58,8 @@ pub(crate) fn outlook(alert: &Alert) -> Outlook {
         _ if forecast.is_open_ended() => Outlook::Open,
         (true, _) => Outlook::Late { by: expected.abs(), likelihood },
         (false, Some(risk)) => Outlook::Late { by: risk.abs(), likelihood: Likelihood::Possible },
-        (false, None) => {
-            let late_at_the_latest = latest.is_negative().then(|| latest.abs());
-            Outlook::InTime { to_spare: expected, late_at_the_latest }
-        }
+        (false, None) if latest.is_negative() => Outlook::Expected { to_spare: expected, late_by: latest.abs() },
+        (false, None) => Outlook::InTime { to_spare: latest },
     }
 }
 
@@ -128,16 +131,14 @@ pub(crate) fn consequence(alert: &Alert) -> String {
     let at = time_from(deadline.at, alert.at);
     match outlook(alert) {
         Outlook::Open => format!("the deadline is {at}. {}", after(deadline)),
-        Outlook::InTime { late_at_the_latest: None, .. } => {
-            let end = alert.diagnosis.forecast.map_or(alert.at, |forecast| forecast.by_expiry);
-            let least = whole_minutes(deadline.at.duration_since(end));
-            format!("the deadline, {at}, is met, with at least {} to spare.", span(least))
+        Outlook::InTime { to_spare } => {
+            format!("the deadline, {at}, is met, with at least {} to spare.", span(to_spare))
         }
-        Outlook::InTime { to_spare, late_at_the_latest: Some(late) } => format!(
+        Outlook::Expected { to_spare, late_by } => format!(
             "the deadline, {at}, is met if the jobs end as expected, with {} to spare. If they run to their latest \
              end, it is missed by {}. {}",
             span(to_spare),
-            span(late),
+            span(late_by),
             after(deadline)
         ),
         Outlook::Late { by, likelihood } => {

@@ -130,7 +130,9 @@ fn wait_past_deadline(until: Timestamp, alert: &Alert) -> String {
         Outlook::Late { likelihood: Likelihood::Declared, .. } => format!("{wait}, after the deadline."),
         Outlook::Late { likelihood: Likelihood::Probable, .. } => format!("{wait}, probably after the deadline."),
         Outlook::Late { likelihood: Likelihood::Possible, .. } => format!("{wait}, possibly after the deadline."),
-        Outlook::Passed | Outlook::Open | Outlook::InTime { .. } => return format!("{wait}. The deadline has passed."),
+        Outlook::Passed | Outlook::Open | Outlook::InTime { .. } | Outlook::Expected { .. } => {
+            return format!("{wait}. The deadline has passed.");
+        }
     };
     let avoids = |action: &SuggestedAction| match action {
         SuggestedAction::ReleaseIdle { tasks, .. } => tasks.len() == diagnosis.blocking_tasks.len(),
