@@ -184,7 +184,7 @@ fn each_of(kinds: [AlertKind; 2], alert: &mut Alert, check: fn(&Alert)) {
     }
 }
 
-fn usual() -> Alert {
+pub(crate) fn usual() -> Alert {
     alert(AlertKind::DeploymentBlocked, Transition::Opened)
 }
 
@@ -197,7 +197,7 @@ fn hostile(seed: usize, chars: usize) -> String {
 }
 
 /// An alert in which every list exceeds its limit.
-fn huge() -> Alert {
+pub(crate) fn huge() -> Alert {
     let (name, cluster) = ("s".repeat(255), "c".repeat(255));
     let labels: Vec<Labels> = (0..10).map(|seed| hostile_labels(seed).collect()).collect();
     let blocking_tasks = (0..5000).map(|number| {

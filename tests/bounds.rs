@@ -9,11 +9,11 @@ use crate::files::prose;
 use crate::watch::counted::Cause;
 use crate::watch::parts::locked;
 use crate::watch::world::{HOUR, MINUTE, SECOND, World};
-use async_trait::async_trait;
 use ecs_sim::control_plane::{ServiceSpec, Setup};
 use ecs_sim::doubles::clock::{SimulatedClock, timestamp};
 use ecs_sim::doubles::ecs::SimulatedEcs;
 use ecs_sim::doubles::parts::parts;
+use ecs_sim::doubles::queues::SimulatedDeadLetterQueue;
 use ecs_sim::doubles::settings::config;
 use ecs_sim::event_source::FunctionAnswer;
 use ecs_sim::queue::SendMessage;
@@ -21,9 +21,7 @@ use ecs_sim::region::{CLUSTER, JOB_QUEUE, Region, SharedRegion};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, ReceivedDeadLetter};
 use taskhold::lambda::function::{Function, Parts};
-use taskhold::sqs::SqsError;
 use taskhold::store::RECORD_BYTES_MAX;
 
 /// The reads of the sweeps of a steady cluster during [`cost`].
@@ -293,31 +291,15 @@ fn the_record_of_an_unknown_task_may_be_deleted_as_soon_as_ecs_has_answered_and_
     assert_eq!((&report["sweep"]["tasks"], place.stores()), (&json!(0), stores), "{report}");
 }
 
-/// A dead-letter queue that stores nothing.
-struct Refusing;
-
-#[async_trait]
-impl DeadLetterQueue for Refusing {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), SqsError>> {
-        vec![Err(SqsError::Failed("AccessDenied".to_owned())); messages.len()]
-    }
-
-    async fn receive_dead_letters(&self, _: usize) -> Result<Vec<ReceivedDeadLetter>, SqsError> {
-        panic!("no test here redrives")
-    }
-
-    async fn delete_dead_letters(&self, receipts: &[String]) -> Vec<Result<(), SqsError>> {
-        panic!("unexpected deletion of {receipts:?}")
-    }
-}
-
 #[test]
 fn a_message_whose_dead_lettering_failed_is_not_acknowledged() {
     let region = SharedRegion::new(Region::new(Setup::default()));
     let config = config(&region.lock(), std::iter::empty()).unwrap();
     let ecs = Arc::new(SimulatedEcs(region.clone()));
     let clock = Arc::new(SimulatedClock(region.clone()));
-    let function = Function::new(Parts { dead_letters: Some(Arc::new(Refusing)), ..parts(ecs, clock, config) });
+    region.lock().dead_letters_lost = 1;
+    let dead_letters = Arc::new(SimulatedDeadLetterQueue(region.clone()));
+    let function = Function::new(Parts { dead_letters: Some(dead_letters), ..parts(ecs, clock, config) });
     let batch = json!({"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": "nonsense"}]});
     let deadline = timestamp(region.lock().now() + MINUTE);
     let (response, _) = crate::block_on(function.handle(&batch.to_string(), deadline)).unwrap();

@@ -88,7 +88,7 @@ enum Reads {
 
 /// An ECS whose services have task ids with distinct first letters.
 #[derive(Debug)]
-struct FakeEcs {
+struct LetteredEcs {
     services: Vec<(String, Reads)>,
     clock: Hand,
     seconds_per_read: AtomicI64,
@@ -98,7 +98,7 @@ struct FakeEcs {
     last_begun: AtomicI64,
 }
 
-impl FakeEcs {
+impl LetteredEcs {
     fn reads(&self, service: &ServiceArn) -> (usize, &Reads) {
         let at = self.services.iter().position(|(name, _)| *name == service.name).unwrap();
         (at, &self.services[at].1)
@@ -110,7 +110,7 @@ fn task(service: usize, number: usize) -> TaskId {
 }
 
 #[async_trait]
-impl Ecs for FakeEcs {
+impl Ecs for LetteredEcs {
     async fn update_task_protection(
         &self,
         _: &ClusterArn,
@@ -121,10 +121,10 @@ impl Ecs for FakeEcs {
     }
 }
 
-ecs_sim::updates_no_services!(FakeEcs);
+ecs_sim::updates_no_services!(LetteredEcs);
 
 #[async_trait]
-impl ServiceReads for FakeEcs {
+impl ServiceReads for LetteredEcs {
     async fn describe_services(&self, _: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
         let [service] = services else { panic!("{services:?} are described together") };
         let reads = self.reads.fetch_add(1, Ordering::SeqCst) + 1;
@@ -216,13 +216,13 @@ fn deploying(arn: &ServiceArn) -> Service {
 }
 
 /// A state store in memory that fails for the services with these names.
-struct FakeStore {
+struct PartialStore {
     kept: MemoryStore,
     unreadable: Mutex<Vec<String>>,
 }
 
 #[async_trait]
-impl Store<TaskRecord> for FakeStore {
+impl Store<TaskRecord> for PartialStore {
     async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         Store::<TaskRecord>::load(&self.kept, task).await
     }
@@ -233,7 +233,7 @@ impl Store<TaskRecord> for FakeStore {
 }
 
 #[async_trait]
-impl Store<ServiceRecord> for FakeStore {
+impl Store<ServiceRecord> for PartialStore {
     async fn load(&self, service: &ServiceArn) -> Result<Versioned<ServiceRecord>, StoreError> {
         if self.unreadable.lock().unwrap().contains(&service.name) {
             return Err(StoreError::Unexpected("the table is gone".to_owned()));
@@ -252,14 +252,14 @@ impl Store<ServiceRecord> for FakeStore {
 }
 
 #[async_trait]
-impl StorePages<TaskRecord> for FakeStore {
+impl StorePages<TaskRecord> for PartialStore {
     async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned<TaskRecord>)>, StoreError> {
         panic!("a question does not read all tasks")
     }
 }
 
 #[async_trait]
-impl StorePages<ServiceRecord> for FakeStore {
+impl StorePages<ServiceRecord> for PartialStore {
     async fn page(&self, _: Option<&str>) -> Result<Page<(ServiceArn, Versioned<ServiceRecord>)>, StoreError> {
         panic!("a question does not read all services")
     }
@@ -268,14 +268,14 @@ impl StorePages<ServiceRecord> for FakeStore {
 /// The function, and what a test changes of its parts.
 struct Fake {
     function: Function,
-    ecs: Arc<FakeEcs>,
-    store: Arc<FakeStore>,
+    ecs: Arc<LetteredEcs>,
+    store: Arc<PartialStore>,
     clock: Hand,
 }
 
 fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Fake {
     let clock = Hand::default();
-    let ecs = Arc::new(FakeEcs {
+    let ecs = Arc::new(LetteredEcs {
         services: services.into_iter().collect(),
         clock: clock.clone(),
         seconds_per_read: AtomicI64::default(),
@@ -284,7 +284,7 @@ fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Fake {
         last_begun: AtomicI64::default(),
     });
     let kept = MemoryStore::new(Arc::new(clock.clone()));
-    let store = Arc::new(FakeStore { kept, unreadable: Mutex::default() });
+    let store = Arc::new(PartialStore { kept, unreadable: Mutex::default() });
     let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap();
     let function = Function::new(Parts {
         task_records: store.clone(),

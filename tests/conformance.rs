@@ -7,6 +7,8 @@ mod dynamodb;
 
 use async_trait::async_trait;
 use ecs_sim::doubles::clock::SetClock;
+use ecs_sim::doubles::stepped::Stepped;
+use ecs_sim::doubles::steps::Steps;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -66,25 +68,11 @@ async fn put_job<L: Store<TaskRecord>>(store: &L, before: &Versioned<TaskRecord>
     store.put(&task(1), &after, keep_until).await.unwrap()
 }
 
-/// Yields to other futures before each load and each put, as a remote store would.
-struct Interleaved<L>(L);
-
-#[async_trait]
-impl<L: Store<TaskRecord>> Store<TaskRecord> for Interleaved<L> {
-    async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
-        tokio::task::yield_now().await;
-        self.0.load(task).await
-    }
-
-    async fn put(
-        &self,
-        task: &Task,
-        versioned: &Versioned<TaskRecord>,
-        keep_until: Timestamp,
-    ) -> Result<Stored, StoreError> {
-        tokio::task::yield_now().await;
-        self.0.put(task, versioned, keep_until).await
-    }
+/// The store, at whose calls other futures come in between, as at those of a remote store.
+fn interleaved<P>(store: P) -> Stepped<P> {
+    let steps = Steps::default();
+    steps.enable();
+    Stepped::new(store, &steps)
 }
 
 /// Before each of the next puts, another writer stores the record. Counts the attempted puts.
@@ -154,15 +142,15 @@ async fn listed<L: StorePages<TaskRecord>>(store: &L) -> BTreeMap<Task, Versione
 mod promises {
     use super::*;
 
-    pub(super) async fn a_record_that_was_never_stored_is_empty_and_of_version_zero<L: Store<TaskRecord>>(
-        store: L,
+    pub(super) async fn a_record_that_was_never_stored_is_empty_and_of_version_zero(
+        store: impl Store<TaskRecord>,
         _: Stage,
     ) {
         assert_eq!(store.load(&task(1)).await.unwrap(), Versioned { record: TaskRecord::default(), version: 0 });
     }
 
-    pub(super) async fn a_stored_record_is_loaded_and_other_tasks_are_unchanged<L: Store<TaskRecord>>(
-        store: L,
+    pub(super) async fn a_stored_record_is_loaded_and_other_tasks_are_unchanged(
+        store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
         let stored = put_job(&store, &Versioned::default(), ("a", after(&clock, 60))).await;
@@ -172,10 +160,7 @@ mod promises {
         assert_eq!(store.load(&task(2)).await.unwrap(), Versioned::default());
     }
 
-    pub(super) async fn every_store_makes_a_greater_version<L: Store<TaskRecord>>(
-        store: L,
-        Stage { clock, .. }: Stage,
-    ) {
+    pub(super) async fn every_store_makes_a_greater_version(store: impl Store<TaskRecord>, Stage { clock, .. }: Stage) {
         let mut version = 0;
         for number in 0..20 {
             let before = store.load(&task(1)).await.unwrap();
@@ -188,8 +173,8 @@ mod promises {
         }
     }
 
-    pub(super) async fn a_store_upon_another_version_changes_nothing<L: Store<TaskRecord>>(
-        store: L,
+    pub(super) async fn a_store_upon_another_version_changes_nothing(
+        store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
         let keep_until = after(&clock, 60);
@@ -205,11 +190,11 @@ mod promises {
         assert_eq!(jobs_of(&loaded), ["a"]);
     }
 
-    pub(super) async fn of_two_who_store_upon_one_version_one_wins<L: Store<TaskRecord>>(
-        store: L,
+    pub(super) async fn of_two_who_store_upon_one_version_one_wins(
+        store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
-        let store = Interleaved(store);
+        let store = interleaved(store);
         let keep_until = after(&clock, 60);
         for round in 0..20 {
             let before = store.load(&task(1)).await.unwrap();
@@ -227,8 +212,8 @@ mod promises {
         }
     }
 
-    pub(super) async fn a_record_whose_time_has_not_passed_is_there_whatever_else_is_stored<L: Store<TaskRecord>>(
-        store: L,
+    pub(super) async fn a_record_whose_time_has_not_passed_is_there_whatever_else_is_stored(
+        store: impl Store<TaskRecord>,
         Stage { clock, crowd }: Stage,
     ) {
         put_job(&store, &Versioned::default(), ("kept", after(&clock, 61))).await;
@@ -249,10 +234,8 @@ mod promises {
         assert_eq!(jobs_of(&store.load(&task(1)).await.unwrap()), ["kept"]);
     }
 
-    pub(super) async fn a_record_whose_time_has_passed_is_there_as_it_was_or_is_as_if_never_stored<
-        L: Store<TaskRecord>,
-    >(
-        store: L,
+    pub(super) async fn a_record_whose_time_has_passed_is_there_as_it_was_or_is_as_if_never_stored(
+        store: impl Store<TaskRecord>,
         Stage { clock, crowd }: Stage,
     ) {
         put_job(&store, &Versioned::default(), ("passed", after(&clock, 1))).await;
@@ -268,8 +251,8 @@ mod promises {
         assert!(jobs_of(&store.load(&task(1)).await.unwrap()).contains(&"again"));
     }
 
-    pub(super) async fn a_version_does_not_come_again_after_its_record_was_forgotten<L: Store<TaskRecord>>(
-        store: L,
+    pub(super) async fn a_version_does_not_come_again_after_its_record_was_forgotten(
+        store: impl Store<TaskRecord>,
         Stage { clock, crowd }: Stage,
     ) {
         put_job(&store, &Versioned::default(), ("a", after(&clock, 1))).await;
@@ -287,8 +270,8 @@ mod promises {
         assert!(jobs_of(&store.load(&task(1)).await.unwrap()).ends_with(&["b", "c", "d"]));
     }
 
-    pub(super) async fn a_later_end_given_by_a_later_store_counts<L: Store<TaskRecord>>(
-        store: L,
+    pub(super) async fn a_later_end_given_by_a_later_store_counts(
+        store: impl Store<TaskRecord>,
         Stage { clock, crowd }: Stage,
     ) {
         put_job(&store, &Versioned::default(), ("a", after(&clock, 1))).await;
@@ -302,8 +285,8 @@ mod promises {
         assert_eq!(jobs_of(&store.load(&task(1)).await.unwrap()), ["a", "b"]);
     }
 
-    pub(super) async fn an_update_that_was_overtaken_is_made_again_upon_what_the_other_stored<L: Store<TaskRecord>>(
-        store: L,
+    pub(super) async fn an_update_that_was_overtaken_is_made_again_upon_what_the_other_stored(
+        store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
         let rival = Rival::new(store, clock, 3);
@@ -313,8 +296,8 @@ mod promises {
         assert_eq!(rival.stores.load(Ordering::SeqCst), 4);
     }
 
-    pub(super) async fn an_update_that_is_always_overtaken_ends_and_says_so<L: Store<TaskRecord>>(
-        store: L,
+    pub(super) async fn an_update_that_is_always_overtaken_ends_and_says_so(
+        store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
         let rival = Rival::new(store, clock, u32::MAX);
@@ -325,8 +308,8 @@ mod promises {
         assert!(!jobs_of(&rival.load(&task(1)).await.unwrap()).contains(&"mine"));
     }
 
-    pub(super) async fn an_update_that_is_overtaken_one_time_less_than_the_bound_gets_through<L: Store<TaskRecord>>(
-        store: L,
+    pub(super) async fn an_update_that_is_overtaken_one_time_less_than_the_bound_gets_through(
+        store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
         let always = Rival::new(store, clock.clone(), u32::MAX);
@@ -336,8 +319,8 @@ mod promises {
         assert!(jobs_of(&rival.add("mine").await.unwrap()).contains(&"mine"));
     }
 
-    pub(super) async fn an_update_that_changes_nothing_is_not_stored<L: Store<TaskRecord>>(
-        store: L,
+    pub(super) async fn an_update_that_changes_nothing_is_not_stored(
+        store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
         let rival = Rival::new(store, clock, 0);
@@ -352,8 +335,8 @@ mod promises {
         assert_eq!(rival.stores.load(Ordering::SeqCst), 1);
     }
 
-    pub(super) async fn an_update_upon_a_known_version_that_is_no_longer_there_reads_anew<L: Store<TaskRecord>>(
-        store: L,
+    pub(super) async fn an_update_upon_a_known_version_that_is_no_longer_there_reads_anew(
+        store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
         let rival = Rival::new(store, clock, 0);
@@ -367,10 +350,8 @@ mod promises {
         assert_eq!(jobs_of(&updated.versioned), ["a", "b", "c"]);
     }
 
-    pub(super) async fn a_guess_that_there_is_no_record_saves_the_read_and_harms_nothing_where_it_is_wrong<
-        L: Store<TaskRecord>,
-    >(
-        store: L,
+    pub(super) async fn a_guess_that_there_is_no_record_saves_the_read_and_harms_nothing_where_it_is_wrong(
+        store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
         let rival = Rival::new(store, clock, 0);
@@ -392,11 +373,11 @@ mod promises {
         assert_eq!(jobs_of(&updated.versioned), ["a", "b"], "an unchecked guess is no answer");
     }
 
-    pub(super) async fn many_who_update_one_record_at_once_lose_nothing<L: Store<TaskRecord>>(
-        store: L,
+    pub(super) async fn many_who_update_one_record_at_once_lose_nothing(
+        store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
-        let rival = Rival::new(Interleaved(store), clock, 0);
+        let rival = Rival::new(interleaved(store), clock, 0);
         let names: Vec<String> = (0..50).map(|number| format!("{number:02}")).collect();
         let contended = AtomicU32::new(0);
         join_all(names.iter().map(async |name| {
@@ -411,8 +392,8 @@ mod promises {
         assert!(contended.load(Ordering::SeqCst) > 0, "no store was contended");
     }
 
-    pub(super) async fn an_open_record_is_on_one_page_as_it_was_stored<L: StorePages<TaskRecord>>(
-        store: L,
+    pub(super) async fn an_open_record_is_on_one_page_as_it_was_stored(
+        store: impl StorePages<TaskRecord>,
         Stage { clock, crowd }: Stage,
     ) {
         let mut expected = BTreeMap::new();
@@ -426,8 +407,8 @@ mod promises {
         assert_eq!(listed, expected);
     }
 
-    pub(super) async fn a_closed_record_is_on_no_page_until_it_is_open_again<L: StorePages<TaskRecord>>(
-        store: L,
+    pub(super) async fn a_closed_record_is_on_no_page_until_it_is_open_again(
+        store: impl StorePages<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
         let mut before = Versioned::default();
@@ -444,8 +425,8 @@ mod promises {
         }
     }
 
-    pub(super) async fn an_expired_open_record_is_on_no_page<L: StorePages<TaskRecord>>(
-        store: L,
+    pub(super) async fn an_expired_open_record_is_on_no_page(
+        store: impl StorePages<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
         put_job(&store, &Versioned::default(), ("passed", after(&clock, 1))).await;

@@ -35,10 +35,10 @@ const NOW_MS: i64 = 1_790_000_000_123;
 
 /// A clock that stands still and records how long the adapter waits.
 #[derive(Clone, Debug, Default)]
-struct StillClock(Arc<Mutex<Vec<Duration>>>);
+struct StoppedClock(Arc<Mutex<Vec<Duration>>>);
 
 #[async_trait]
-impl Clock for StillClock {
+impl Clock for StoppedClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(NOW_MS).unwrap()
     }
@@ -49,7 +49,7 @@ impl Clock for StillClock {
 }
 
 fn now() -> Timestamp {
-    StillClock::default().now()
+    StoppedClock::default().now()
 }
 
 fn task() -> Task {
@@ -60,7 +60,7 @@ fn task() -> Task {
 struct Stage {
     store: DynamoDbStore,
     calls: Calls,
-    clock: StillClock,
+    clock: StoppedClock,
 }
 
 impl Stage {
@@ -71,7 +71,7 @@ impl Stage {
             .region(Region::new("eu-west-1"))
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
         let config = aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await;
-        let clock = StillClock::default();
+        let clock = StoppedClock::default();
         Self { store: DynamoDbStore::new(&config, "store".to_owned(), Arc::new(clock.clone())), calls, clock }
     }
 

@@ -6,7 +6,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecs::config::Credentials;
 use ecs_sim::http::{Server, ServerOptions, ServiceAnswer, ServiceCall, ServiceError};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,9 +16,7 @@ use taskhold::aws;
 use taskhold::aws::ecs::AwsEcs;
 use taskhold::ecs::arn::TaskId;
 use taskhold::ecs::error::{Disposition, EcsError, Effect};
-use taskhold::ecs::{
-    Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
-};
+use taskhold::ecs::{Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const A: &str = "6b777c1809a94925ab48098fa09824de";
@@ -155,12 +153,6 @@ async fn release(ecs: &AwsEcs) -> Result<ProtectionAnswer, EcsError> {
     set_protection(ecs, ProtectionSetting::Disabled, &[A]).await
 }
 
-/// The last status of a task; `None` if ECS does not return the task.
-async fn last_status(ecs: &AwsEcs) -> Result<Option<String>, EcsError> {
-    let described = ecs.describe_tasks(&CLUSTER.parse().unwrap(), &[id(A)]).await?;
-    Ok(described.into_iter().next().map(|task| task.last_status))
-}
-
 fn nothing() -> ServiceAnswer {
     ServiceAnswer::Output(json!({"protectedTasks": [], "failures": []}))
 }
@@ -281,10 +273,8 @@ async fn every_exception_of_ecs_is_the_error_of_its_code_with_its_text_and_is_no
     ] {
         let (code, message) = (code.to_owned(), "because of x".to_owned());
         canned.set(ServiceAnswer::Error(ServiceError { code: code.clone(), message, status }));
-        assert_eq!(release(&canned.ecs).await, Err(expected.clone()), "{code}");
+        assert_eq!(release(&canned.ecs).await, Err(expected), "{code}");
         assert_eq!(canned.take_call().operation, "UpdateTaskProtection");
-        assert_eq!(last_status(&canned.ecs).await, Err(expected), "{code}");
-        assert_eq!(canned.take_call().operation, "DescribeTasks");
     }
 }
 
@@ -359,42 +349,4 @@ async fn a_server_that_never_answers_is_given_up_within_the_time_that_a_call_get
     let error = release(&ecs).await.unwrap_err();
     assert!(matches!(error, EcsError::NoAnswer(_)), "{error:?}");
     assert_eq!(raw.requests.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test]
-async fn a_task_is_described_by_cluster_and_id_with_its_last_status_and_one_that_is_gone_is_omitted() {
-    let canned = Canned::answering(nothing()).await;
-    let described = |status: Value| json!({"tasks": [{"taskArn": long_arn(A), "lastStatus": status}], "failures": []});
-    for (answer, expected) in [
-        (described(json!("RUNNING")), Some("RUNNING")),
-        (described(json!("DEPROVISIONING")), Some("DEPROVISIONING")),
-        (described(json!("FROM_THE_FUTURE")), Some("FROM_THE_FUTURE")),
-        (described(Value::Null), Some("")),
-        (described(json!("STOPPED")), Some("STOPPED")),
-        (described(json!("DELETED")), Some("DELETED")),
-        (json!({"tasks": [{"taskArn": short_arn(A), "lastStatus": "STOPPED"}]}), Some("STOPPED")),
-        (json!({"tasks": [], "failures": [{"arn": short_arn(A), "reason": "MISSING"}]}), None),
-    ] {
-        canned.set(ServiceAnswer::Output(answer.clone()));
-        assert_eq!(last_status(&canned.ecs).await, Ok(expected.map(str::to_owned)), "{answer}");
-        let call = canned.take_call();
-        assert_eq!(call.operation, "DescribeTasks");
-        assert_eq!(call.body, json!({"cluster": CLUSTER, "tasks": [A]}));
-    }
-}
-
-#[tokio::test]
-async fn a_description_that_says_nothing_of_the_task_is_an_error_and_no_stop() {
-    let canned = Canned::answering(nothing()).await;
-    for answer in [
-        json!({"tasks": [], "failures": []}),
-        json!({"tasks": [{"taskArn": long_arn(B), "lastStatus": "STOPPED"}]}),
-        json!({"tasks": [{"lastStatus": "STOPPED"}]}),
-        json!({"failures": [{"arn": long_arn(B), "reason": "MISSING"}]}),
-        json!({"failures": [{"arn": long_arn(A), "reason": "FROM_THE_FUTURE"}]}),
-    ] {
-        canned.set(ServiceAnswer::Output(answer.clone()));
-        let error = last_status(&canned.ecs).await.unwrap_err();
-        assert!(matches!(&error, EcsError::Incomplete(text) if text.contains(A)), "{answer}: {error:?}");
-    }
 }

@@ -531,11 +531,22 @@ async fn tasks_are_described_by_cluster_and_id() {
         "containers": [{"name": "web", "lastStatus": "RUNNING", "runtimeId": "x", "healthStatus": "UNKNOWN"}],
         "attachments": [], "attributes": [], "overrides": {"containerOverrides": []}, "tags": []
     });
-    let short = json!({"taskArn": format!("arn:aws:ecs:eu-west-1:111122223333:task/{B}")});
-    let canned = Canned::answering(json!({"tasks": [full, short], "failures": []})).await;
-    let described = canned.ecs.describe_tasks(&cluster(), &ids(&[A, B])).await.unwrap();
-    let request = json!({"cluster": CLUSTER, "tasks": [A, B]});
+    let short = json!({"taskArn": format!("arn:aws:ecs:eu-west-1:111122223333:task/{B}"), "lastStatus": null});
+    let (c, d) = ("c".repeat(32), "d".repeat(32));
+    let deleted = json!({"taskArn": task_arn(&c), "lastStatus": "DELETED"});
+    let unknown = json!({"taskArn": task_arn(&d), "lastStatus": "FROM_THE_FUTURE"});
+    let canned = Canned::answering(json!({"tasks": [full, short, deleted, unknown], "failures": []})).await;
+    let described = canned.ecs.describe_tasks(&cluster(), &ids(&[A, B, &c, &d])).await.unwrap();
+    let request = json!({"cluster": CLUSTER, "tasks": [A, B, c, d]});
     assert_eq!(canned.take_call(), ("DescribeTasks".to_owned(), request));
+    let with_status = |id: &str, last_status: &str| TaskDescription {
+        id: id.parse().unwrap(),
+        service: None,
+        started_by: None,
+        last_status: last_status.to_owned(),
+        desired_status: String::new(),
+        stop: taskhold::ecs::task::StopCause::default(),
+    };
     let expected = [
         TaskDescription {
             id: A.parse().unwrap(),
@@ -545,14 +556,9 @@ async fn tasks_are_described_by_cluster_and_id() {
             desired_status: "RUNNING".to_owned(),
             stop: taskhold::ecs::task::StopCause::default(),
         },
-        TaskDescription {
-            id: B.parse().unwrap(),
-            service: None,
-            started_by: None,
-            last_status: String::new(),
-            desired_status: String::new(),
-            stop: taskhold::ecs::task::StopCause::default(),
-        },
+        with_status(B, ""),
+        with_status(&c, "DELETED"),
+        with_status(&d, "FROM_THE_FUTURE"),
     ];
     assert_eq!(described, expected);
 }
@@ -752,6 +758,7 @@ async fn every_exception_of_every_read_is_the_error_of_its_code_and_is_not_tried
         ("ServerException", 500, EcsError::Server(with_cause("ServerException"))),
         ("UnsupportedFeatureException", 400, EcsError::Rejected(with_cause("UnsupportedFeatureException"))),
         ("ThrottlingException", 400, EcsError::Throttled),
+        ("ExpiredTokenException", 400, EcsError::AccessDenied(with_cause("ExpiredTokenException"))),
         ("FromTheFutureException", 503, EcsError::Server(with_cause("FromTheFutureException"))),
     ] {
         let (code, message) = (code.to_owned(), "because of x".to_owned());

@@ -1,51 +1,22 @@
 //! The cost of gathering how long jobs take: which records the function writes, and which calls to ECS it makes.
 
-use async_trait::async_trait;
+use crate::watch::store::MeasuredStore;
 use ecs_sim::control_plane::{Millis, ServiceSpec, Setup};
 use ecs_sim::doubles::clock::{SimulatedClock, timestamp};
 use ecs_sim::doubles::ecs::SimulatedEcs;
 use ecs_sim::doubles::parts::parts;
 use ecs_sim::doubles::settings::config;
 use ecs_sim::region::{CLUSTER, Region, SharedRegion};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use taskhold::ecs::service::ServiceArn;
 use taskhold::lambda::function::{Function, Parts};
-use taskhold::page::Page;
 use taskhold::service::record::ServiceRecord;
-use taskhold::store::error::StoreError;
-use taskhold::store::memory::MemoryStore;
-use taskhold::store::{Record, Store, StorePages, Stored, Versioned};
+use taskhold::store::Store;
 
 const MINUTE: Millis = 60_000;
 const TASKS: u32 = 60;
-
-/// The state store in memory, with the number of writes.
-struct Counted {
-    kept: MemoryStore,
-    writes: AtomicUsize,
-}
-
-#[async_trait]
-impl<R: Record> Store<R> for Counted {
-    async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
-        self.kept.load(key).await
-    }
-
-    async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
-        self.kept.put(key, versioned, keep_until).await
-    }
-}
-
-#[async_trait]
-impl<R: Record> StorePages<R> for Counted {
-    async fn page(&self, token: Option<&str>) -> Result<Page<(R::Key, Versioned<R>)>, StoreError> {
-        self.kept.page(token).await
-    }
-}
 
 /// What a step costs.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,8 +30,8 @@ struct Cost {
 struct Place {
     region: SharedRegion,
     function: Function,
-    task_records: Arc<Counted>,
-    service_records: Arc<Counted>,
+    task_records: Arc<MeasuredStore>,
+    service_records: Arc<MeasuredStore>,
     tasks: Vec<String>,
 }
 
@@ -70,12 +41,12 @@ impl Place {
         let tasks = region.lock().ecs.create_service(ServiceSpec::new(CLUSTER, "web", TASKS)).unwrap();
         let config = config(&region.lock(), std::iter::empty::<(&str, &str)>()).unwrap();
         let clock = Arc::new(SimulatedClock(region.clone()));
-        let counted = || Arc::new(Counted { kept: MemoryStore::new(clock.clone()), writes: AtomicUsize::new(0) });
-        let (task_records, service_records) = (counted(), counted());
+        let [task_records, service_records] =
+            [(); 2].map(|()| Arc::new(MeasuredStore::at(SimulatedClock(region.clone()))));
         let function = Function::new(Parts {
             task_records: task_records.clone(),
             service_records: service_records.clone(),
-            ..parts(Arc::new(SimulatedEcs(region.clone())), clock.clone(), config)
+            ..parts(Arc::new(SimulatedEcs(region.clone())), clock, config)
         });
         Self { region, function, task_records, service_records, tasks }
     }
@@ -120,7 +91,7 @@ impl Place {
 
     fn cost_of(&self, act: impl FnOnce(&Self)) -> Cost {
         let now = |place: &Self| {
-            let writes = [&place.task_records, &place.service_records].map(|it| it.writes.load(Ordering::Relaxed));
+            let writes = [&place.task_records, &place.service_records].map(|it| it.stores.load(Ordering::Relaxed));
             (writes, place.region.lock().calls.len())
         };
         let ([tasks, services], calls) = now(self);

@@ -3,7 +3,6 @@
 //!
 //! The handler runs on an ECS that grants and counts protection calls. Nothing here depends on the machine.
 
-mod operations;
 mod sustained;
 
 use async_trait::async_trait;
@@ -243,12 +242,16 @@ async fn a_thousand_jobs_of_one_duration_take_a_hundred_calls_and_a_hundred_more
 }
 
 #[tokio::test]
-async fn a_release_of_a_hundred_tasks_takes_ten_calls_and_one_read() {
+async fn a_release_of_a_hundred_tasks_takes_ten_calls_and_one_read_and_what_comes_before_it_no_read() {
     let mut table = Table::default();
     let figures = Figures::of(vec![120; 100]);
     figures.deliver(&figures.started(), 100).await;
     let reads = || figures.ecs.state.lock().unwrap().reads;
-    assert_eq!(reads(), 0, "a start needs no read");
+    figures.clock.advance(SignedDuration::from_mins(30));
+    let beyond = figures.heartbeats(&json!({"maxDurationMinutes": 240})).split_off(900);
+    let calls = figures.deliver(&beyond, 100).await;
+    table.line("heartbeats of a hundred tasks, which extend it", 100, 100, calls);
+    assert_eq!((calls, reads()), (10, 0), "neither a start nor a heartbeat needs a read");
     let calls = figures.deliver(&figures.finished(), 100).await;
     table.line("finishes of a hundred tasks", 100, 100, calls);
     table.line("reads of protection before them", 100, 100, reads());

@@ -138,6 +138,16 @@ fn two_types_never_share_a_name() {
     assert!(shared.is_empty(), "{shared:#?}");
 }
 
+/// Names of other types may repeat: each file of `tests/` has a scene of its own.
+#[test]
+fn no_type_of_a_test_has_the_name_of_a_shared_double() {
+    let doubles = "ecs-sim/src/doubles";
+    let crates = [doubles, "tests"].map(|folder| (folder, Crate::read(folder)));
+    let mut shared = shared_names(&crates);
+    shared.retain(|_, places| places.iter().any(|place| place.starts_with(doubles)));
+    assert!(shared.is_empty(), "{shared:#?}");
+}
+
 #[test]
 fn an_import_that_points_up_is_found_wherever_it_stands() {
     let below = "use crate::{low, top::Group};\nuse super::top::{self, One as Other};\n\

@@ -1,47 +1,26 @@
 //! The rechecks of lingering tasks: when the function sends one, and what it does when one arrives or cannot be sent.
 
-use crate::watch::parts::locked;
-use async_trait::async_trait;
 use ecs_sim::control_plane::{Millis, ServiceSpec, Setup};
 use ecs_sim::doubles::clock::{SimulatedClock, timestamp};
 use ecs_sim::doubles::ecs::SimulatedEcs;
 use ecs_sim::doubles::parts::parts;
+use ecs_sim::doubles::queues::SimulatedRecheckQueue;
 use ecs_sim::doubles::settings::config;
+use ecs_sim::doubles::stepped::Stepped;
+use ecs_sim::doubles::steps::Steps;
 use ecs_sim::region::{CLUSTER, RECHECK_QUEUE, Region, SharedRegion};
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 use taskhold::lambda::function::Function;
-use taskhold::service::recheck::{Recheck, RecheckQueue};
-use taskhold::sqs::SqsError;
 
 const SECOND: Millis = 1000;
 const TASKS: u32 = 100;
-
-/// Keeps each recheck, or refuses it.
-#[derive(Default)]
-struct Rechecks {
-    sent: Mutex<Vec<(Value, u64)>>,
-    refuses: AtomicBool,
-}
-
-#[async_trait]
-impl RecheckQueue for Rechecks {
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), SqsError> {
-        if self.refuses.load(Ordering::Relaxed) {
-            return Err(SqsError::Failed("AccessDenied".to_owned()));
-        }
-        locked(&self.sent).push((serde_json::from_str(&recheck.body()).unwrap(), delay.as_secs()));
-        Ok(())
-    }
-}
 
 /// The function, with a service of [`TASKS`] tasks.
 struct Place {
     region: SharedRegion,
     function: Function,
-    rechecks: Arc<Rechecks>,
+    rechecks: Arc<Stepped<SimulatedRecheckQueue>>,
     tasks: Vec<String>,
 }
 
@@ -58,7 +37,8 @@ impl Place {
         let config = config(&region.lock(), [("TASKHOLD_LINGER_SECONDS", linger)].into_iter()).unwrap();
         let (ecs, clock) = (Arc::new(SimulatedEcs(region.clone())), Arc::new(SimulatedClock(region.clone())));
         let function = Function::new(parts(ecs, clock, config));
-        Self { region, function, rechecks: Arc::default(), tasks }
+        let rechecks = Arc::new(Stepped::new(SimulatedRecheckQueue(region.clone()), &Steps::default()));
+        Self { region, function, rechecks, tasks }
     }
 
     fn invoke(&self, payload: &Value) -> Value {
@@ -100,8 +80,20 @@ impl Place {
         self.region.lock().ecs.tasks().filter(|task| task.is_protected()).count()
     }
 
-    fn sent(&self) -> Vec<(Value, u64)> {
-        std::mem::take(&mut locked(&self.rechecks.sent))
+    /// The seconds until the first recheck can be delivered, unless one can be already.
+    fn due_in(&self) -> Option<Millis> {
+        let region = self.region.lock();
+        let due = region.queues.next_due()?;
+        Some((due - region.now()) / SECOND)
+    }
+
+    /// Takes the rechecks out of their queue.
+    fn sent(&self) -> Vec<Value> {
+        let queues = &mut self.region.lock().queues;
+        let messages = queues.messages(RECHECK_QUEUE).unwrap();
+        let sent = messages.iter().map(|message| serde_json::from_str(&message.body).unwrap()).collect();
+        queues.purge(RECHECK_QUEUE).unwrap();
+        sent
     }
 }
 
@@ -111,11 +103,11 @@ fn each_task_that_becomes_idle_costs_one_recheck_and_its_finish_no_call() {
     assert_eq!(place.report("job.started", 30), 0);
     let calls = place.region.lock().calls.len();
     assert_eq!((place.report("job.finished", 30), place.region.lock().calls.len()), (0, calls));
-    let sent = place.sent();
-    assert_eq!((sent.len(), place.protected()), (30, 30));
-    assert!(sent.iter().all(|(_, delay)| *delay == 15), "{sent:?}");
+    assert_eq!((place.due_in(), place.protected()), (Some(15), 30));
     place.advance(15);
-    assert_eq!(place.deliver(RECHECK_QUEUE, sent.into_iter().map(|(recheck, _)| recheck)), 0);
+    assert_eq!(place.region.lock().queues.counts(RECHECK_QUEUE).unwrap().visible, 30);
+    let sent = place.sent();
+    assert_eq!(place.deliver(RECHECK_QUEUE, sent.into_iter()), 0);
     assert_eq!((place.protected(), place.sent().len()), (0, 0));
 }
 
@@ -125,7 +117,7 @@ fn rechecks_of_a_hundred_tasks_share_ten_calls_and_as_many_reads_as_they_come_in
     for (batch, reads) in [(10, 10), (100, 1)] {
         let place = Place::new("15");
         assert_eq!((place.report("job.started", 100), place.report("job.finished", 100)), (0, 0));
-        let sent: Vec<Value> = place.sent().into_iter().map(|(recheck, _)| recheck).collect();
+        let sent = place.sent();
         place.advance(15);
         place.region.lock().calls.clear();
         for rechecks in sent.chunks(batch) {
@@ -153,13 +145,13 @@ fn without_a_linger_a_finish_releases_its_task_at_once_and_sends_nothing() {
 fn a_finish_whose_recheck_could_not_be_sent_is_retried_and_sends_it_then() {
     let place = Place::new("60");
     place.report("job.started", 1);
-    place.rechecks.refuses.store(true, Ordering::Relaxed);
+    place.rechecks.failing.fail_all();
     assert_eq!((place.report("job.finished", 1), place.protected()), (1, 1));
-    place.rechecks.refuses.store(false, Ordering::Relaxed);
+    place.rechecks.failing.fail_none();
     place.advance(20);
     assert_eq!(place.report("job.finished", 1), 0);
-    assert_eq!(place.sent().into_iter().map(|(_, delay)| delay).collect::<Vec<_>>(), [40]);
-    place.rechecks.refuses.store(true, Ordering::Relaxed);
+    assert_eq!((place.due_in(), place.sent().len()), (Some(40), 1));
+    place.rechecks.failing.fail_all();
     place.advance(40);
     assert_eq!((place.report("job.finished", 1), place.protected()), (0, 0), "the linger has passed");
 }
@@ -169,10 +161,10 @@ fn a_recheck_that_comes_early_is_sent_again_and_one_for_another_end_is_not() {
     let place = Place::new("60");
     place.report("job.started", 1);
     place.report("job.finished", 1);
-    let (recheck, _) = place.sent().remove(0);
+    let recheck = place.sent().remove(0);
     place.advance(10);
     assert_eq!(place.deliver(RECHECK_QUEUE, [recheck.clone()].into_iter()), 0);
-    assert_eq!((place.sent(), place.protected()), (vec![(recheck.clone(), 50)], 1));
+    assert_eq!((place.due_in(), place.sent(), place.protected()), (Some(50), vec![recheck.clone()], 1));
     let mut other = recheck;
     other["due"] = json!("2020-01-01T00:00:00Z");
     assert_eq!(place.deliver(RECHECK_QUEUE, [other].into_iter()), 0);
@@ -184,7 +176,7 @@ fn a_recheck_whose_release_fails_is_retried_and_one_of_an_unknown_task_is_done()
     let place = Place::new("60");
     place.report("job.started", 1);
     place.report("job.finished", 1);
-    let (recheck, _) = place.sent().remove(0);
+    let recheck = place.sent().remove(0);
     place.advance(60);
     place.region.lock().faults.extend([ecs_sim::region::Fault::ServerError; 5]);
     assert_eq!((place.deliver(RECHECK_QUEUE, [recheck.clone()].into_iter()), place.protected()), (1, 1));

@@ -2,10 +2,10 @@
 //! protection" or "no job". A diagnosis of such a snapshot is never "steady" and never "clear".
 
 use async_trait::async_trait;
+use ecs_sim::doubles::clock::SetClock;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
@@ -45,19 +45,6 @@ fn id(number: usize) -> TaskId {
 fn web() -> ServiceArn {
     let cluster: ClusterArn = "arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap();
     ServiceArn::new(Arc::new(cluster), "web").unwrap()
-}
-
-struct AtMinute(i64);
-
-#[async_trait]
-impl Clock for AtMinute {
-    fn now(&self) -> Timestamp {
-        at(self.0)
-    }
-
-    async fn sleep(&self, _: Duration) {
-        panic!("a snapshot does not wait");
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -266,7 +253,10 @@ async fn snapshot_of(ecs: &FakeEcs) -> ServiceSnapshot {
 }
 
 async fn snapshot_with(ecs: &FakeEcs, store: &FakeStore) -> ServiceSnapshot {
-    read_service(ecs, store, &AtMinute(60), &web(), &ServiceRecord::default()).await.unwrap().unwrap()
+    let clock = SetClock::at(at(60));
+    let snapshot = read_service(ecs, store, &clock, &web(), &ServiceRecord::default()).await.unwrap().unwrap();
+    assert_eq!(clock.now(), at(60), "a snapshot does not wait");
+    snapshot
 }
 
 fn policy() -> DiagnosisPolicy {
@@ -328,13 +318,14 @@ async fn a_picture_without_gaps_has_every_task_its_protection_and_its_jobs() {
 async fn a_service_that_could_not_be_described_is_an_error_and_not_an_absent_service() {
     for error in errors() {
         let ecs = steady(2).failing(Read::Service, 0, error.clone());
-        let seen = read_service(&ecs, &FakeStore::default(), &AtMinute(60), &web(), &ServiceRecord::default()).await;
+        let seen =
+            read_service(&ecs, &FakeStore::default(), &SetClock::at(at(60)), &web(), &ServiceRecord::default()).await;
         assert_eq!(seen, Err(error));
         assert_eq!(ecs.reads.lock().unwrap().len(), 1, "nothing else is asked");
     }
     let absent = FakeEcs { service: None, ..steady(2) };
     assert_eq!(
-        read_service(&absent, &FakeStore::default(), &AtMinute(60), &web(), &ServiceRecord::default()).await,
+        read_service(&absent, &FakeStore::default(), &SetClock::at(at(60)), &web(), &ServiceRecord::default()).await,
         Ok(None)
     );
 }

@@ -3,14 +3,14 @@
 //! -p taskhold-tests -- --nocapture pacing::` prints the results.
 
 use async_trait::async_trait;
+use ecs_sim::doubles::interleave::Poller;
 use ecs_sim::doubles::parts::parts;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
@@ -40,16 +40,6 @@ struct Moments {
     awaited: Vec<(Timestamp, Waker)>,
 }
 
-/// Whether a future is ready to run at this moment.
-#[derive(Default)]
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
 impl Time {
     fn new() -> Self {
         let now = Timestamp::from_second(1_790_000_000).unwrap();
@@ -59,15 +49,12 @@ impl Time {
     /// Runs a future to completion.
     fn run<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(woken.clone());
+        let poller = Poller::default();
         loop {
-            if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            if let Some(done) = poller.poll(future.as_mut()) {
                 return done;
             }
-            if !woken.0.swap(false, Ordering::SeqCst) {
-                self.go_on();
-            }
+            self.go_on();
         }
     }
 

@@ -112,7 +112,6 @@ impl Soak {
             assert_eq!(region.queues.messages(queue).unwrap().len(), 0, "messages are left in the queue {queue}");
         }
         drop(region);
-        assert_eq!(self.world.given_up(), 0, "messages that SQS gave up, which have no reason");
         assert!(self.heard.dead_lettered.keys().all(|reason| !reason.is_empty()));
     }
 }

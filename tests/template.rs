@@ -1,18 +1,17 @@
 //! `template.yaml` fits the function that it deploys: it grants exactly the calls that the function makes,
-//! dependent numbers are consistent, and the rules match the right events.
+//! and dependent numbers are consistent.
 //!
-//! The linter checks what CloudFormation makes of the template (`sam validate --lint`); these tests do not repeat
-//! that.
+//! The linter checks what CloudFormation makes of the template (`sam validate --lint`), and
+//! `tests/clients/test_event_patterns.py` which events its rules match; these tests do not repeat that.
 
 mod permissions;
 mod senders;
 pub(crate) mod stack;
 
-use crate::files::{path, read};
+use crate::files::read;
 use serde_json::{Value, json};
 use stack::Template;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use taskhold::budget::CALL_TIME;
 use taskhold::config::declarations::SETTINGS;
 use taskhold::config::policy::{Policy, Remediations};
@@ -29,62 +28,6 @@ fn texts(value: &Value) -> Vec<&str> {
         Value::Array(items) => items.iter().map(|item| item.as_str().unwrap()).collect(),
         other => panic!("{other} is no text and no list"),
     }
-}
-
-/// EventBridge's rules for patterns (EventBridge User Guide, "Comparison operators for use in event patterns"): a
-/// list matches a member if one of its values equals one of the items or starts with their prefix, an object
-/// matches if all members match, and `$or` matches if one of its objects does. Numbers, `anything-but` and other
-/// operators are not implemented and fail.
-fn matches(pattern: &Value, event: &Value) -> bool {
-    let member = |(name, pattern): (&String, &Value)| match (pattern, event.get(name)) {
-        (Value::Array(ways), _) if name == "$or" => {
-            assert!(ways.len() >= 2, "with less than two it is the name of a member: {ways:?}");
-            ways.iter().any(|way| matches(way, event))
-        }
-        (Value::Array(wanted), found) => any_matches(wanted, found),
-        (Value::Object(_), Some(found)) => matches(pattern, found),
-        (Value::Object(_), None) => false,
-        (other, _) => panic!("{other} is no pattern"),
-    };
-    pattern.as_object().unwrap().iter().all(member)
-}
-
-/// Whether one of the values of a member, which may be a list, is wanted.
-fn any_matches(wanted: &[Value], found: Option<&Value>) -> bool {
-    let found: Vec<&Value> = match found {
-        Some(Value::Array(values)) => values.iter().collect(),
-        other => other.into_iter().collect(),
-    };
-    let matched = wanted.iter().filter(|wanted| {
-        let prefix = wanted.get("prefix").and_then(Value::as_str);
-        assert!(wanted.is_string() || prefix.is_some(), "only exact values and prefixes: {wanted}");
-        let begins =
-            |found: &Value| prefix.zip(found.as_str()).is_some_and(|(prefix, found)| found.starts_with(prefix));
-        found.iter().any(|found| found == wanted || begins(found))
-    });
-    matched.count() > 0
-}
-
-/// The files of `events/` that a rule of the function matches.
-fn payloads_matched(rule: &str) -> Vec<String> {
-    let template = Template::load();
-    let pattern = &template.event(rule)["Pattern"];
-    let names = fs::read_dir(path("events")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut matched: Vec<String> =
-        names.filter(|name| name.ends_with(".json")).filter(|name| matches(pattern, &payload(name))).collect();
-    matched.sort();
-    matched
-}
-
-fn payload(name: &str) -> Value {
-    serde_json::from_str(&read(&format!("events/{name}"))).unwrap()
-}
-
-/// The same event with a text replaced everywhere.
-fn altered(event: &Value, from: &str, to: &str) -> Value {
-    let text = event.to_string();
-    assert!(text.contains(from), "{from} stands in {text}");
-    serde_json::from_str(&text.replace(from, to)).unwrap()
 }
 
 #[test]
@@ -401,91 +344,6 @@ fn no_level_of_the_logs_loses_the_metrics() {
     assert!(levels.iter().all(|level| ["TRACE", "DEBUG", "INFO"].contains(level)), "{levels:?}");
     assert_eq!(template.properties("Function")["LoggingConfig"]["LogFormat"], "JSON");
     assert_eq!(template.properties("Function")["LoggingConfig"]["ApplicationLogLevel"], "INFO");
-}
-
-#[test]
-fn one_rule_matches_a_task_of_the_cluster_that_stops_or_is_about_to_and_nothing_else() {
-    let stops = [
-        "ecs-task-state-change-spot-notice.json",
-        "ecs-task-state-change-spot-stopped.json",
-        "ecs-task-state-change-stopped.json",
-        "ecs-task-state-change-stopping.json",
-    ];
-    assert_eq!(payloads_matched("TaskStopped"), stops);
-}
-
-/// One of each kind; all are about a service of the cluster.
-const SERVICE_EVENTS: [&str; 2] =
-    ["ecs-service-action-task-protection.json", "ecs-deployment-state-change-in-progress.json"];
-
-#[test]
-fn another_rule_matches_every_event_about_a_service_of_the_cluster_and_nothing_else() {
-    let about_services = [
-        "ecs-deployment-state-change-completed.json",
-        "ecs-deployment-state-change-failed.json",
-        "ecs-deployment-state-change-in-progress.json",
-        "ecs-hook-state-change-awaiting-action.json",
-        "ecs-service-action-steady-state.json",
-        "ecs-service-action-task-placement-failure.json",
-        "ecs-service-action-task-protection.json",
-    ];
-    assert_eq!(payloads_matched("ServiceEvents"), about_services);
-}
-
-#[test]
-fn an_event_about_a_service_matches_whatever_its_type_and_its_name() {
-    let template = Template::load();
-    let pattern = &template.event("ServiceEvents")["Pattern"];
-    for name in SERVICE_EVENTS {
-        for member in ["eventType", "eventName"] {
-            let mut event = payload(name);
-            event["detail"][member] = json!("SOMETHING_NEW");
-            assert!(matches(pattern, &event), "{event}");
-            event["detail"].as_object_mut().unwrap().remove(member).unwrap();
-            assert!(matches(pattern, &event), "{event}");
-        }
-    }
-}
-
-#[test]
-fn an_event_about_a_service_matches_if_its_arn_or_its_cluster_tells_that_it_is_ours() {
-    let template = Template::load();
-    let pattern = &template.event("ServiceEvents")["Pattern"];
-    for name in SERVICE_EVENTS {
-        let event = payload(name);
-        let mut without_cluster = event.clone();
-        without_cluster["detail"].as_object_mut().unwrap().remove("clusterArn").unwrap();
-        assert!(matches(pattern, &without_cluster), "{without_cluster}");
-        let short_arn = altered(&event, "service/video/transcode", "service/transcode");
-        assert!(matches(pattern, &short_arn), "{short_arn}");
-        let of_no_cluster = altered(&without_cluster, "service/video/transcode", "service/transcode");
-        assert!(!matches(pattern, &of_no_cluster), "its cluster is unknown: {of_no_cluster}");
-    }
-}
-
-#[test]
-fn an_event_from_elsewhere_matches_no_rule() {
-    let template = Template::load();
-    for (rule, name) in [
-        ("TaskStopped", "ecs-task-state-change-stopped.json"),
-        ("ServiceEvents", SERVICE_EVENTS[0]),
-        ("ServiceEvents", SERVICE_EVENTS[1]),
-    ] {
-        let pattern = &template.event(rule)["Pattern"];
-        let event = payload(name);
-        assert!(matches(pattern, &event), "{rule}: {event}");
-        for (from, to) in [
-            ("aws.ecs", "made.up"),
-            ("\"ECS ", "\"EKS "),
-            (":111122223333:", ":999922223333:"),
-            (":eu-west-1:", ":eu-west-2:"),
-            ("/video", "/audio"),
-            ("/video", "/video2"),
-        ] {
-            let elsewhere = altered(&event, from, to);
-            assert!(!matches(pattern, &elsewhere), "{rule}: {elsewhere}");
-        }
-    }
 }
 
 #[test]

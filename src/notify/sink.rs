@@ -20,17 +20,6 @@ pub trait Sink: Send + Sync {
     async fn send(&self, alert: &AlertMessage) -> Result<(), DeliveryError>;
 }
 
-/// A sink that sends nothing: alerts appear only in the log.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LogOnly;
-
-#[async_trait]
-impl Sink for LogOnly {
-    async fn send(&self, _: &AlertMessage) -> Result<(), DeliveryError> {
-        Ok(())
-    }
-}
-
 /// Lays out alerts and interrupted tasks in every format, and sends them to a sink.
 #[derive(Clone)]
 pub struct Notifier {

@@ -1,7 +1,6 @@
 //! Records filled to their last bytes.
 
 use super::{ARN, Place};
-use crate::watch::parts::locked;
 use crate::watch::world::{MINUTE, SECOND};
 use ecs_sim::region::CLUSTER;
 use serde_json::json;
@@ -22,7 +21,7 @@ fn a_job_of_ten_hours_is_protected_after_1150_short_ones_within_the_finished_job
     place.job("long", "job.started", 600);
     place.world.advance(SECOND);
     assert!(place.is_protected());
-    assert_eq!(locked(&place.world.parts.dead_letters.0).len(), 0);
+    assert_eq!(place.world.dead_lettered().len(), 0);
     assert!(place.largest_record() < 64_000, "{} bytes", place.largest_record());
     place.job("short-0", "job.started", 2880);
     place.job("long", "job.finished", 600);
@@ -35,7 +34,7 @@ fn full() -> (Place, usize) {
     let mut place = Place::new();
     let id = |number: usize| format!("{number:0250}");
     let mut live = 0;
-    while locked(&place.world.parts.dead_letters.0).is_empty() {
+    while place.world.dead_lettered().is_empty() {
         for _ in 0..20 {
             place.job(&id(live), "job.started", 100);
             live += 1;
@@ -49,7 +48,7 @@ fn full() -> (Place, usize) {
 fn in_a_record_filled_to_its_last_bytes_every_finish_and_a_forced_release_succeed() {
     for by_force in [false, true] {
         let (mut place, live) = full();
-        let dead_lettered = locked(&place.world.parts.dead_letters.0).len();
+        let dead_lettered = place.world.dead_lettered().len();
         assert!(place.is_protected() && place.largest_record() <= RECORD_BYTES_MAX);
         if by_force {
             let tasks = [format!("{ARN}:task/{CLUSTER}/{}", place.tasks[0])];
@@ -62,7 +61,7 @@ fn in_a_record_filled_to_its_last_bytes_every_finish_and_a_forced_release_succee
         }
         assert!(!place.is_protected(), "by force: {by_force}");
         assert!(place.largest_record() <= RECORD_BYTES_MAX, "{} bytes", place.largest_record());
-        assert_eq!(locked(&place.world.parts.dead_letters.0).len(), dead_lettered, "a finish was dead-lettered");
+        assert_eq!(place.world.dead_lettered().len(), dead_lettered, "a finish was dead-lettered");
     }
 }
 

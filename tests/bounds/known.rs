@@ -2,7 +2,6 @@
 
 use super::{ARN, Place, event};
 use crate::files::prose;
-use crate::watch::parts::locked;
 use crate::watch::world::{MINUTE, SECOND};
 use ecs_sim::region::{CLUSTER, JOB_QUEUE};
 use serde_json::{Value, json};
@@ -52,7 +51,7 @@ fn three_hundred_events_about_a_service_that_exists_or_stops_of_a_busy_task_cost
     let stop = place.stop();
     let of_task = place.reads_of_three_hundred(&stop);
     println!("300 events about a service that exists: {of_service} reads; 300 stops of a busy task: {of_task} reads");
-    assert!(place.is_protected() && locked(&place.world.parts.dead_letters.0).is_empty());
+    assert!(place.is_protected() && place.world.dead_lettered().is_empty());
     assert!(
         prose("SECURITY.md").contains(&format!("300 of them within a minute cost {of_service} reads")),
         "{of_service}"
@@ -73,5 +72,5 @@ fn stops_of_a_busy_task_are_read_at_the_rate_of_unknown_tasks_delay_no_job_and_a
     assert!(place.world.now() - began_at < SECOND, "a job waits for a read");
     place.world.advance(10 * MINUTE);
     assert!(place.world.region.lock().queues.messages(JOB_QUEUE).unwrap().is_empty(), "an event is not done");
-    assert!(place.is_protected() && locked(&place.world.parts.dead_letters.0).is_empty());
+    assert!(place.is_protected() && place.world.dead_lettered().is_empty());
 }

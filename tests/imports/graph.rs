@@ -27,7 +27,8 @@ pub(super) struct Import {
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    let is_source = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).filter(is_source).collect()
 }
 
 impl Crate {

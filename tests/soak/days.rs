@@ -3,6 +3,7 @@
 use crate::watch::parts::locked;
 use crate::watch::world::World;
 use ecs_sim::doubles::clock::timestamp;
+use ecs_sim::region::{DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -59,10 +60,15 @@ impl Heard {
             *self.alerts.entry(notice.what).or_default() += 1;
         }
         day.open = self.open.len();
-        for (reason, _) in std::mem::take(&mut *locked(&world.parts.dead_letters.0)) {
+        for (reason, _) in world.dead_lettered() {
             *self.dead_lettered.entry(reason).or_default() += 1;
         }
-        self.forwarded += std::mem::take(&mut *locked(&world.parts.interrupted.0)).len() as u64;
+        assert_eq!(world.given_up(), 0, "messages that SQS gave up, which have no reason");
+        let queues = &mut world.region.lock().queues;
+        self.forwarded += queues.messages(INTERRUPTED_QUEUE).unwrap().len() as u64;
+        for queue in [DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE] {
+            queues.purge(queue).unwrap();
+        }
         for line in world.log.take() {
             // Without the fields, which distinguish the lines.
             let words = line.split(' ').take_while(|word| !word.contains('='));

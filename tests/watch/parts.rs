@@ -1,24 +1,24 @@
-//! The handler's dependencies: ECS and the clock are those of the Region, and the queues and receivers record what
-//! reaches them. Before and after each call an invocation can die ([`Stepped`]).
+//! The handler's dependencies: ECS, the clock and the queues are those of the Region, and the queue of rechecks and the
+//! receiver of alerts record what reaches them. Before and after each call an invocation can die ([`Stepped`]).
 
 use async_trait::async_trait;
 use ecs_sim::control_plane::Millis;
-use ecs_sim::queue::{DELAY_SECONDS_MAX, SendMessage};
-use ecs_sim::region::{RECHECK_QUEUE, SharedRegion};
+use ecs_sim::doubles::queues::SimulatedRecheckQueue;
+use ecs_sim::queue::DELAY_SECONDS_MAX;
+use ecs_sim::region::SharedRegion;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, REASON_ATTRIBUTE, ReceivedDeadLetter};
 use taskhold::notify::message::AlertMessage;
-use taskhold::notify::sink::{InterruptedJobQueue, Sink};
+use taskhold::notify::sink::Sink;
 use taskhold::outbox::DeliveryError;
 use taskhold::service::recheck::{Recheck, RecheckQueue};
 use taskhold::sqs::SqsError;
 
 /// The Region's queue of rechecks.
 #[derive(Clone, Debug)]
-pub(crate) struct Rechecks {
-    pub(crate) region: SharedRegion,
+pub(crate) struct RecordedRechecks {
+    pub(crate) queue: SimulatedRecheckQueue,
     /// Disturbances of their delivery.
     pub(crate) disorder: Arc<Mutex<Disorder>>,
     /// Each sent recheck: the time, the content, and the number of deliveries.
@@ -43,17 +43,19 @@ impl Default for Disorder {
 }
 
 #[async_trait]
-impl RecheckQueue for Rechecks {
+impl RecheckQueue for RecordedRechecks {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), SqsError> {
-        let Disorder { random, copies, late_max } = &mut *locked(&self.disorder);
-        let copies = random.usize(copies.clone());
-        let mut region = self.region.lock();
-        for _ in 0..copies {
-            let delay = u32::try_from(delay.as_secs()).unwrap() + random.u32(0..=*late_max);
-            let message = SendMessage::new(recheck.body()).delayed(delay.min(DELAY_SECONDS_MAX));
-            region.queues.send(RECHECK_QUEUE, message).map_err(|error| SqsError::Failed(error.to_string()))?;
+        let delays: Vec<Duration> = {
+            let Disorder { random, copies, late_max } = &mut *locked(&self.disorder);
+            let late = |random: &mut fastrand::Rng| Duration::from_secs(random.u32(0..=*late_max).into());
+            let copies = random.usize(copies.clone());
+            (0..copies).map(|_| (delay + late(random)).min(Duration::from_secs(DELAY_SECONDS_MAX.into()))).collect()
+        };
+        for delay in &delays {
+            self.queue.send(recheck, *delay).await?;
         }
-        locked(&self.sent).push((region.now(), recheck.clone(), copies));
+        let now = self.queue.0.lock().now();
+        locked(&self.sent).push((now, recheck.clone(), delays.len()));
         Ok(())
     }
 }
@@ -89,42 +91,6 @@ impl Sink for Alerts {
         let incident = message.incident.clone();
         locked(&self.notices).push(SentNotice { at, service, incident, what, asks_for_nothing });
         Ok(())
-    }
-}
-
-/// The dead-lettered messages: the reason and the body.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct DeadLettered(pub(crate) Arc<Mutex<Vec<(String, String)>>>);
-
-#[async_trait]
-impl DeadLetterQueue for DeadLettered {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), SqsError>> {
-        let reason = |message: &DeadLetter| {
-            let named = message.attributes.iter().find(|(name, _)| *name == REASON_ATTRIBUTE);
-            named.map(|(_, reason)| reason.clone()).unwrap_or_default()
-        };
-        locked(&self.0).extend(messages.iter().map(|message| (reason(message), message.body.clone())));
-        vec![Ok(()); messages.len()]
-    }
-
-    async fn receive_dead_letters(&self, _: usize) -> Result<Vec<ReceivedDeadLetter>, SqsError> {
-        unreachable!("nothing redrives here")
-    }
-
-    async fn delete_dead_letters(&self, _: &[String]) -> Vec<Result<(), SqsError>> {
-        unreachable!("nothing redrives here")
-    }
-}
-
-/// The bodies of the messages about interrupted jobs.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct HandedOn(pub(crate) Arc<Mutex<Vec<String>>>);
-
-#[async_trait]
-impl InterruptedJobQueue for HandedOn {
-    async fn send(&self, bodies: &[String]) -> Vec<Result<(), SqsError>> {
-        locked(&self.0).extend(bodies.iter().cloned());
-        vec![Ok(()); bodies.len()]
     }
 }
 

@@ -1,14 +1,16 @@
 //! The observations of a test: reads, notifications, sent and dead-lettered messages, and the content of the state store.
 
 use super::counted::{Cause, Counted};
-use super::parts::{Rechecks, SentNotice, locked};
+use super::parts::{RecordedRechecks, SentNotice, locked};
 use super::world::World;
 use ecs_sim::control_plane::Millis;
 use ecs_sim::doubles::stepped::Stepped;
+use ecs_sim::queue::{AttributeValue, Message};
 use ecs_sim::region::{CLUSTER, DEAD_LETTER_QUEUE, RECHECK_QUEUE};
 use futures_util::FutureExt;
 use std::sync::MutexGuard;
 use taskhold::ecs::service::ServiceArn;
+use taskhold::lambda::dead_letter::REASON_ATTRIBUTE;
 use taskhold::service::recheck::Recheck;
 use taskhold::service::record::ServiceRecord;
 use taskhold::store::Store;
@@ -36,18 +38,30 @@ impl World {
         self.notices().into_iter().map(|notice| notice.what).collect()
     }
 
-    pub(crate) fn rechecks(&self) -> &Stepped<Rechecks> {
+    pub(crate) fn rechecks(&self) -> &Stepped<RecordedRechecks> {
         &self.parts.rechecks
     }
 
     /// The messages that the function dead-lettered: reason and body.
     pub(crate) fn dead_lettered(&self) -> Vec<(String, String)> {
-        locked(&self.parts.dead_letters.0).clone()
+        let dead_lettered = self.dead_letter_queue().into_iter();
+        dead_lettered.filter_map(|(reason, body)| Some((reason?, body))).collect()
     }
 
     /// Messages that SQS itself moved to the dead-letter queue.
     pub(crate) fn given_up(&self) -> usize {
-        self.region.lock().queues.messages(DEAD_LETTER_QUEUE).unwrap().len()
+        self.dead_letter_queue().iter().filter(|(reason, _)| reason.is_none()).count()
+    }
+
+    /// The messages in the dead-letter queue: the function's reason, and the body.
+    fn dead_letter_queue(&self) -> Vec<(Option<String>, String)> {
+        let region = self.region.lock();
+        let messages = region.queues.messages(DEAD_LETTER_QUEUE).unwrap();
+        let reason = |message: &Message| match &message.attributes.get(REASON_ATTRIBUTE)?.value {
+            AttributeValue::String(reason) => Some(reason.clone()),
+            AttributeValue::Binary(_) => panic!("a reason is text"),
+        };
+        messages.iter().map(|message| (reason(message), message.body.clone())).collect()
     }
 
     /// The rechecks in the queue, including those that were delivered but not deleted.

@@ -2,6 +2,7 @@
 
 use super::parts::locked;
 use async_trait::async_trait;
+use ecs_sim::doubles::clock::SimulatedClock;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,6 +23,13 @@ pub(crate) struct MeasuredStore {
     pub(crate) sizes: Sizes,
     /// Stores, including those that another instance was faster than.
     pub(crate) stores: Arc<AtomicUsize>,
+}
+
+impl MeasuredStore {
+    /// An empty store with this clock.
+    pub(crate) fn at(clock: SimulatedClock) -> Self {
+        Self { kept: MemoryStore::new(Arc::new(clock)), sizes: Sizes::default(), stores: Arc::default() }
+    }
 }
 
 #[async_trait]

@@ -2,12 +2,13 @@
 
 use super::counted::{Cause, Counted};
 use super::log::Log;
-use super::parts::{Alerts, DeadLettered, HandedOn, Rechecks, locked};
-use super::store::{MeasuredStore, Sizes};
+use super::parts::{Alerts, RecordedRechecks, locked};
+use super::store::MeasuredStore;
 use ecs_sim::control_plane::{ControlPlane, Millis, ServiceSpec, Setup};
 use ecs_sim::doubles::clock::{SimulatedClock, timestamp};
 use ecs_sim::doubles::ecs::SimulatedEcs;
 use ecs_sim::doubles::parts::parts;
+use ecs_sim::doubles::queues::{SimulatedDeadLetterQueue, SimulatedInterruptedJobQueue, SimulatedRecheckQueue};
 use ecs_sim::doubles::settings::config;
 use ecs_sim::doubles::stepped::Stepped;
 use ecs_sim::doubles::steps::Steps;
@@ -20,7 +21,6 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use taskhold::config::settings::Config;
 use taskhold::lambda::function::{Function, Parts};
-use taskhold::store::memory::MemoryStore;
 
 pub(crate) const SECOND: Millis = 1000;
 pub(crate) const MINUTE: Millis = 60 * SECOND;
@@ -68,12 +68,10 @@ pub(crate) struct World {
     events_made: u64,
 }
 
-/// The parts of the function that record what reaches them.
+/// The parts of the function that a test looks into.
 pub(crate) struct Stage {
     pub(crate) store: Arc<Stepped<MeasuredStore>>,
-    pub(crate) dead_letters: Arc<DeadLettered>,
-    pub(crate) rechecks: Arc<Stepped<Rechecks>>,
-    pub(crate) interrupted: Arc<HandedOn>,
+    pub(crate) rechecks: Arc<Stepped<RecordedRechecks>>,
     pub(crate) alerts: Arc<Stepped<Alerts>>,
 }
 
@@ -83,9 +81,9 @@ impl Stage {
         Function::new(Parts {
             task_records: self.store.clone(),
             service_records: self.store.clone(),
-            dead_letters: Some(self.dead_letters.clone()),
+            dead_letters: Some(Arc::new(SimulatedDeadLetterQueue(region.clone()))),
             rechecks: Some(self.rechecks.clone()),
-            interrupted: Some(self.interrupted.clone()),
+            interrupted: Some(Arc::new(SimulatedInterruptedJobQueue(region.clone()))),
             alerts: self.alerts.clone(),
             ..parts(Arc::new(ecs), Arc::new(SimulatedClock(region.clone())), config)
         })
@@ -98,17 +96,12 @@ impl World {
     pub(crate) fn new(setup: Setup, settings: &[(&str, &str)]) -> Self {
         let region = SharedRegion::new(Region::new(setup));
         let steps = Steps::default();
-        let kept = MemoryStore::new(Arc::new(SimulatedClock(region.clone())));
-        let rechecks = Rechecks { region: region.clone(), disorder: Arc::default(), sent: Arc::default() };
+        let queue = SimulatedRecheckQueue(region.clone());
+        let rechecks = RecordedRechecks { queue, disorder: Arc::default(), sent: Arc::default() };
         let alerts = Alerts { region: region.clone(), notices: Arc::default() };
         let parts = Stage {
-            store: Arc::new(Stepped::new(
-                MeasuredStore { kept, sizes: Sizes::default(), stores: Arc::default() },
-                &steps,
-            )),
-            dead_letters: Arc::default(),
+            store: Arc::new(Stepped::new(MeasuredStore::at(SimulatedClock(region.clone())), &steps)),
             rechecks: Arc::new(Stepped::new(rechecks, &steps)),
-            interrupted: Arc::default(),
             alerts: Arc::new(Stepped::new(alerts, &steps)),
         };
         let config = config(&region.lock(), settings.iter().copied()).unwrap();
