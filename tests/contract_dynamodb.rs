@@ -315,7 +315,7 @@ async fn a_permanent_failure_is_not_retried_and_is_reported_with_the_table_and_t
 }
 
 #[tokio::test]
-async fn an_item_that_is_no_record_is_an_error_that_names_it_and_never_an_absent_entry() {
+async fn an_item_that_is_no_record_is_an_error_that_names_it_and_never_an_absent_record() {
     let right = item(&json_of(&busy()));
     let with = |name: &str, value: Value| {
         let mut wrong = right.clone();

@@ -53,7 +53,7 @@ impl FunctionUnderTest for AnewEachTime {
 }
 
 /// Runs a scenario and returns the number of items in the table afterwards.
-async fn tell(scenario: &Scenario) -> Result<i32, String> {
+async fn play(scenario: &Scenario) -> Result<i32, String> {
     let table = Table::create().await;
     let variants = *scenario.variants().last().unwrap();
     let region = SharedRegion::new(Region::for_scenario(variants));
@@ -73,7 +73,7 @@ fn scenarios_hold_though_no_instance_outlives_an_invocation() {
     let mut progress = Progress::new("scenarios on an emulated DynamoDB", scenarios.len());
     let mut results = Vec::new();
     for scenario in &scenarios {
-        results.push(runtime.block_on(tell(scenario)));
+        results.push(runtime.block_on(play(scenario)));
         progress.step();
     }
     let items: i32 = results.iter().flatten().sum();

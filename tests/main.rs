@@ -45,7 +45,6 @@ mod linger;
 #[cfg(feature = "aws")]
 mod live;
 mod noise;
-mod observe;
 mod pacing;
 mod properties;
 mod quarter;
@@ -60,6 +59,7 @@ mod senders;
 mod sim;
 #[cfg(feature = "aws")]
 mod simulated;
+mod snapshot;
 mod soak;
 mod stage;
 mod suggestions;

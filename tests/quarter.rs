@@ -9,7 +9,7 @@
 mod traffic;
 mod truth;
 
-use crate::watch::parts::SentNotice;
+use crate::watch::parts::SentNotification;
 use crate::watch::world::{MINUTE, World};
 use ecs_sim::control_plane::{Setup, Throttling};
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ impl Figures {
             truth.see(&world, &mut traffic);
         }
         let notices = world.notices();
-        let minute = |notice: &SentNotice| usize::try_from((notice.at - begun) / MINUTE).unwrap();
+        let minute = |notice: &SentNotification| usize::try_from((notice.at - begun) / MINUTE).unwrap();
         let mut rows: BTreeMap<String, Row> = BTreeMap::new();
         for notice in notices.iter().filter(|notice| minute(notice) < minutes) {
             let row = rows.entry(notice.what.clone()).or_default();

@@ -16,7 +16,7 @@ fn holds(scenario: &Scenario, variants: Variants) {
     summary.unwrap_or_else(|failure| panic!("{failure}, under {variants}"));
 }
 
-fn holds_under_every_reading(text: &str) {
+fn holds_under_every_variant(text: &str) {
     let scenario = Scenario::parse("made up", text).unwrap();
     scenario.variants().into_iter().for_each(|variants| holds(&scenario, variants));
 }
@@ -54,7 +54,7 @@ fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_reconc
 
 #[test]
 fn refused_protection_is_requested_a_second_after_a_blocking_protection_has_ended_without_an_event() {
-    holds_under_every_reading(
+    holds_under_every_variant(
         "
         service web desired 1
         job j-1 starts on a for 29m
@@ -73,7 +73,7 @@ fn refused_protection_is_requested_a_second_after_a_blocking_protection_has_ende
 
 #[test]
 fn an_idle_task_is_released_when_its_grace_is_over_and_not_a_second_before() {
-    holds_under_every_reading(
+    holds_under_every_variant(
         "
         set TASKHOLD_REMEDIATIONS release-idle
         set TASKHOLD_RELEASE_GRACE_MINUTES 7
@@ -94,7 +94,7 @@ fn an_idle_task_is_released_when_its_grace_is_over_and_not_a_second_before() {
 
 #[test]
 fn a_second_raise_comes_when_the_cool_down_is_over_and_not_a_second_before() {
-    holds_under_every_reading(
+    holds_under_every_variant(
         "
         needs refusal=outnumbered
         set TASKHOLD_REMEDIATIONS raise-desired-count
@@ -121,7 +121,7 @@ fn a_second_raise_comes_when_the_cool_down_is_over_and_not_a_second_before() {
 #[test]
 fn a_raise_is_put_back_though_the_function_died_in_it() {
     for (dies, calls) in [("before", 3), ("after", 2)] {
-        holds_under_every_reading(&format!(
+        holds_under_every_variant(&format!(
             "
             needs refusal=outnumbered
             set TASKHOLD_REMEDIATIONS raise-desired-count
@@ -151,7 +151,7 @@ fn a_raise_is_put_back_though_the_function_died_in_it() {
 #[test]
 fn an_interruption_is_sent_once_although_the_function_died_during_it() {
     for dies in ["before", "after"] {
-        holds_under_every_reading(&format!(
+        holds_under_every_variant(&format!(
             "
             sweep every 5m
             job j-1 starts on a for 60m

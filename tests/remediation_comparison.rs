@@ -107,8 +107,8 @@ fn scenarios() -> Vec<Scenario> {
 }
 
 /// The variants of AWS that a scenario allows, except the ARN format, which affects no job.
-fn readings(scenario: &Scenario) -> Vec<Variants> {
-    scenario.variants().into_iter().filter(|reading| reading.arns == ArnForm::Long).collect()
+fn variants(scenario: &Scenario) -> Vec<Variants> {
+    scenario.variants().into_iter().filter(|variant| variant.arns == ArnForm::Long).collect()
 }
 
 /// The policies of a scenario's services, in order.
@@ -125,18 +125,18 @@ fn policies(scenario: &Scenario) -> String {
 }
 
 /// The number of tasks that ECS stopped with running jobs under taskhold alone, with its remediations.
-fn killed_by_taskhold(scenario: &Scenario, reading: Variants) -> usize {
-    let region = SharedRegion::new(Region::for_scenario(reading));
+fn killed_by_taskhold(scenario: &Scenario, variant: Variants) -> usize {
+    let region = SharedRegion::new(Region::for_scenario(variant));
     let mut taskhold = InProcess::new(&region, scenario.settings()).unwrap();
-    killed(scenario, region, &mut taskhold).unwrap_or_else(|(_, problem)| panic!("{problem}, under {reading}"))
+    killed(scenario, region, &mut taskhold).unwrap_or_else(|(_, problem)| panic!("{problem}, under {variant}"))
 }
 
 /// The same with the controller by age. Skips the actions of workers and people on a task that does not exist in
 /// its world.
-fn killed_by_age(scenario: &Scenario, reading: Variants) -> usize {
+fn killed_by_age(scenario: &Scenario, variant: Variants) -> usize {
     let mut scenario = scenario.clone();
     loop {
-        let region = SharedRegion::new(Region::for_scenario(reading));
+        let region = SharedRegion::new(Region::for_scenario(variant));
         let settings = scenario.settings().filter(|(name, _)| !REMEDIATION_SETTINGS.contains(name));
         let taskhold = InProcess::new(&region, settings).unwrap();
         let mut by_age = ByAge { taskhold, region: region.clone(), held_up_since: BTreeMap::new() };
@@ -149,7 +149,7 @@ fn killed_by_age(scenario: &Scenario, reading: Variants) -> usize {
         };
         let before = scenario.lines.len();
         scenario.lines.retain(|kept| kept.number != line || !is_about_a_task(&kept.statement));
-        assert!(scenario.lines.len() < before, "{problem}, under {reading}");
+        assert!(scenario.lines.len() < before, "{problem}, under {variant}");
     }
 }
 
@@ -194,9 +194,9 @@ fn the_page_says_how_many_jobs_each_scenario_costs_with_taskhold_and_with_releas
     let ranges: Vec<_> = scenarios
         .iter()
         .map(|scenario| {
-            let readings = readings(scenario);
-            let taskhold = range(readings.iter().map(|reading| killed_by_taskhold(scenario, *reading)));
-            let by_age = range(readings.iter().map(|reading| killed_by_age(scenario, *reading)));
+            let variants = variants(scenario);
+            let taskhold = range(variants.iter().map(|variant| killed_by_taskhold(scenario, *variant)));
+            let by_age = range(variants.iter().map(|variant| killed_by_age(scenario, *variant)));
             (taskhold, by_age)
         })
         .collect();

@@ -10,7 +10,7 @@ pub(crate) mod kinds;
 mod traffic;
 
 use crate::watch::counted::Cause;
-use crate::watch::parts::{SentNotice, locked};
+use crate::watch::parts::{SentNotification, locked};
 use crate::watch::world::{HOUR, MINUTE, World};
 use ecs_sim::control_plane::{Millis, ServiceSpec, Setup, Throttling};
 use ecs_sim::region::CLUSTER;
@@ -37,7 +37,7 @@ fn begin(services: usize, seed: u64, spares: Spares, sweep_every: Millis) -> (Wo
 struct Figures {
     counts: BTreeMap<String, u64>,
     warnings: BTreeMap<String, u64>,
-    notices: Vec<SentNotice>,
+    notices: Vec<SentNotification>,
 }
 
 impl Figures {

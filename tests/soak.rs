@@ -12,7 +12,7 @@ mod traffic;
 mod weather;
 
 use crate::watch::world::{HOUR, MINUTE, World};
-use days::{Day, Heard, growth};
+use days::{Day, Notified, growth};
 use ecs_sim::control_plane::Setup;
 use ecs_sim::region::{JOB_QUEUE, RECHECK_QUEUE};
 use futures_util::FutureExt;
@@ -35,7 +35,7 @@ struct Soak {
     world: World,
     traffic: Traffic,
     weather: Weather,
-    heard: Heard,
+    heard: Notified,
     days: Vec<Day>,
 }
 
@@ -46,7 +46,7 @@ impl Soak {
         world.sweep_every(5 * MINUTE, 41_000);
         let traffic = Traffic::begin(&mut world, services, seed);
         let weather = Weather::begin(&mut world, seed);
-        Self { seed, world, traffic, weather, heard: Heard::default(), days: Vec::new() }
+        Self { seed, world, traffic, weather, heard: Notified::default(), days: Vec::new() }
     }
 
     fn day(&mut self) {

@@ -188,7 +188,7 @@ fn a_parameter_that_is_a_setting_has_the_settings_default_and_bounds() {
 }
 
 #[test]
-fn batches_come_whole_soon_and_with_an_ending_for_each_message() {
+fn batches_come_whole_soon_and_with_an_outcome_for_each_message() {
     let template = Template::load();
     let jobs = template.event("Jobs");
     assert_eq!(jobs["Queue"], "JobQueue.Arn");
@@ -206,7 +206,7 @@ fn batches_come_whole_soon_and_with_an_ending_for_each_message() {
 }
 
 #[test]
-fn rechecks_come_a_few_at_a_time_without_waiting_and_with_an_ending_for_each() {
+fn rechecks_come_a_few_at_a_time_without_waiting_and_with_an_outcome_for_each() {
     let template = Template::load();
     let rechecks = template.event("Rechecks");
     assert_eq!(rechecks["Queue"], "RecheckQueue.Arn");

@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 
 /// Interval between checks: ECS sends the metrics that scaling policies use once a minute (Amazon ECS Developer Guide,
 /// "Step scaling policies").
-const LOOK_MS: Millis = 60_000;
+const POLL_MS: Millis = 60_000;
 /// Maximum number of targets per page.
 const RESULTS_MAX: usize = 50;
 const NAMESPACE: &str = "ecs";
@@ -135,7 +135,7 @@ impl ScalableTargets {
     /// When the next desired count is moved, if any lies outside its bounds.
     #[must_use]
     pub fn next_due(&self, ecs: &ControlPlane) -> Option<Millis> {
-        self.outside(ecs).next().map(|_| (ecs.now().div_euclid(LOOK_MS) + 1) * LOOK_MS)
+        self.outside(ecs).next().map(|_| (ecs.now().div_euclid(POLL_MS) + 1) * POLL_MS)
     }
 
     /// Moves each desired count that lies outside its bounds to the nearest one.

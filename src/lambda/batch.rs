@@ -18,7 +18,7 @@ use crate::service::reconciler::SERVICES_AT_ONCE;
 use crate::sqs::SqsError;
 use crate::task::concurrently::at_once;
 use crate::task::outcome::{ReconciledTask, TaskState, Unsettled};
-use crate::task::stop::{ObservedStop, ReportedStop};
+use crate::task::stop::{ReportedStop, StopReport};
 use crate::text::shown_time;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{FutureExt, StreamExt, stream};
@@ -36,7 +36,7 @@ struct Outcomes {
     /// Tasks whose release could not be scheduled, with the reason, by index of the task change.
     unscheduled: HashMap<usize, Unsettled>,
     /// Task stops that could not be observed, with the reason, by index of the task change.
-    unobserved: HashMap<usize, Unsettled>,
+    unread: HashMap<usize, Unsettled>,
     /// By index of the service or sweep to reconcile.
     reconciled: Vec<Result<(), Unsettled>>,
     now: Timestamp,
@@ -65,10 +65,10 @@ impl Function {
     ) -> Vec<MessageOutcome> {
         let mut gathered = Gathered::of(records, received, budget.counts, self.config());
         records.iter_mut().for_each(drop_what_is_read);
-        let mut unobserved = match gathered.stops.is_empty() {
+        let mut unread = match gathered.stops.is_empty() {
             true => HashMap::new(),
             // Boxed, so that the future of a batch without stops stays small.
-            false => self.observe_stops(&mut gathered, budget).boxed_local().await,
+            false => self.read_reported_stops(&mut gathered, budget).boxed_local().await,
         };
         // In the order of the records, so that the same batch is always handled the same way.
         let tasks: Vec<Task> = gathered.changes.iter().map(|change| change.task.clone()).collect();
@@ -77,19 +77,19 @@ impl Function {
         let unscheduled = self.schedule_releases(&gathered.pending, &tasks, &states, budget).await;
         self.services.process_results(reconciled_tasks(), budget).await;
         let unreported = self.services.tasks.report_interruptions(reconciled_tasks()).await;
-        unobserved.extend(unreported.into_iter().map(|one| (gathered.places[&one.task], one.failure)));
+        unread.extend(unreported.into_iter().map(|one| (gathered.places[&one.task], one.failure)));
         // After the jobs: a task that needs protection waits for nothing else.
         let mut reconciled = vec![Ok(()); gathered.service_work.len()];
         let work = gathered.service_work.iter().enumerate();
         let work = work.map(async |(at, work)| (at, self.carry_out(work, budget).await));
         at_once(SERVICES_AT_ONCE, work, |(at, result)| reconciled[at] = result).await;
-        let outcomes = Outcomes { states, unscheduled, unobserved, reconciled, now: self.clock().now() };
+        let outcomes = Outcomes { states, unscheduled, unread, reconciled, now: self.clock().now() };
         let pending = gathered.pending.into_iter().zip(received);
         pending.map(|(pending, received)| self.message_outcome(pending, received, &outcomes)).collect()
     }
 
     fn message_outcome(&self, pending: Pending, received: &Received, outcomes: &Outcomes) -> MessageOutcome {
-        let Outcomes { states, unscheduled, unobserved, reconciled, now } = outcomes;
+        let Outcomes { states, unscheduled, unread, reconciled, now } = outcomes;
         let retry = |reason: &Unsettled| retry_or_dead_letter(reason.clone(), received, self.config());
         match pending {
             Pending::Ended(message_outcome) => message_outcome,
@@ -107,7 +107,7 @@ impl Function {
                 }
                 message_outcome(message_type, &key, received, &states[place], self.config(), *now)
             }
-            Pending::Stop(place) => match (unobserved.get(&place), &states[place]) {
+            Pending::Stop(place) => match (unread.get(&place), &states[place]) {
                 (Some(reason), _) | (None, TaskState::NotStored(reason)) => retry(reason),
                 (None, TaskState::Known(..)) => MessageOutcome::Done,
             },
@@ -122,26 +122,26 @@ impl Function {
 
     /// Observes the claimed task stops, together with the jobs that the batch itself reports for those tasks. Returns
     /// the failed ones by index, with the reason.
-    async fn observe_stops(&self, gathered: &mut Gathered, budget: Budget<'_>) -> HashMap<usize, Unsettled> {
+    async fn read_reported_stops(&self, gathered: &mut Gathered, budget: Budget<'_>) -> HashMap<usize, Unsettled> {
         let stops = std::mem::take(&mut gathered.stops);
         let jobs_at = |place: &usize| gathered.changes[*place].jobs.as_slice();
         let reported: Vec<_> = stops.iter().map(|(place, stop)| ReportedStop { stop, jobs: jobs_at(place) }).collect();
         let observed = self.services.tasks.read_stops(&reported, budget).await;
-        let mut unobserved = HashMap::new();
+        let mut unread = HashMap::new();
         for (place, observed) in stops.into_keys().zip(observed) {
             match observed {
                 Ok(observed) => {
                     let change = &mut gathered.changes[place];
-                    if let Some(ObservedStop { end, protection }) = observed {
+                    if let Some(StopReport { end, protection }) = observed {
                         (change.end, change.protection) = (end, protection);
                     }
                 }
                 Err(reason) => {
-                    unobserved.insert(place, reason);
+                    unread.insert(place, reason);
                 }
             }
         }
-        unobserved
+        unread
     }
 
     async fn carry_out(&self, work: &ServiceWork, budget: Budget<'_>) -> Result<(), Unsettled> {

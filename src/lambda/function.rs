@@ -30,7 +30,7 @@ use crate::task::outcome::{TaskState, Unsettled};
 use crate::task::rate_limit::RateLimit;
 use crate::task::reconciler::TaskReconciler;
 use crate::task::record::TaskRecord;
-use crate::task::stop::{ObservedStop, TaskStopEvent};
+use crate::task::stop::{StopReport, TaskStopEvent};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -220,7 +220,7 @@ impl Function {
         let task = &stop.task;
         let failed = |reason: Unsettled| FunctionError::Stop(task.to_string(), reason);
         let end = self.services.tasks.read_stop(stop, budget).await.map_err(failed)?;
-        let Some(ObservedStop { end, protection }) = end else {
+        let Some(StopReport { end, protection }) = end else {
             // An earlier attempt may have left a pending notification.
             self.services.tasks.report_interruptions_of(task).await.map_err(failed)?;
             return Ok(format!("nothing to do for task {task}"));

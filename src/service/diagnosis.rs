@@ -74,7 +74,7 @@ pub struct Assessment<'a> {
     pub diagnosis: &'a Diagnosis,
     /// Protected tasks without a live job, with the moment at which a snapshot first showed them idle. The end of the
     /// last job is not enough: a worker may protect its task first and then take the next job.
-    pub idle_seen: &'a BTreeMap<TaskId, Timestamp>,
+    pub idle_since: &'a BTreeMap<TaskId, Timestamp>,
     /// The scale-in that waits for jobs, as the first snapshot showed it.
     pub waiting_scale_in: Option<WaitingScaleIn>,
 }

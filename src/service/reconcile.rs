@@ -50,7 +50,7 @@ pub fn reconcile_snapshot(
     remember_idle(record, snapshot);
     record.waiting_scale_in = scale_in::waiting(record.waiting_scale_in, &diagnosis, snapshot.at);
     let waiting_scale_in = record.waiting_scale_in;
-    let assessment = Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen, waiting_scale_in };
+    let assessment = Assessment { snapshot, diagnosis: &diagnosis, idle_since: &record.idle_since, waiting_scale_in };
     let opens_at = opens_at(assessment, &policy.alerts);
     let quiet_until = quiet_until(assessment);
     advance(&mut record.incidents, assessment, &policy.alerts);
@@ -59,12 +59,12 @@ pub fn reconcile_snapshot(
     remember_refused(record, &diagnosis);
     let action = decide_remediation(
         &mut record.remediation,
-        Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen, waiting_scale_in },
+        Assessment { snapshot, diagnosis: &diagnosis, idle_since: &record.idle_since, waiting_scale_in },
         &policy.remediations,
     );
     let before = record.watch.take();
     let kept_until = kept_until(snapshot, &diagnosis.rollout).filter(|_| !diagnosis.blocking_tasks.is_empty());
-    let ripe = record.remediation.ripe_from(&record.idle_seen, &policy.remediations);
+    let ripe = record.remediation.ripe_from(&record.idle_since, &policy.remediations);
     let pause_over = diagnosis.pause.as_ref().and_then(|pause| Some(pause.timeout()?.0));
     let quiet_until = quiet_until.filter(|_| has_block_incident(record));
     let other_moments = [opens_at, quiet_until, kept_until, ripe, pause_over];
@@ -104,10 +104,10 @@ fn remember_pause(record: &mut ServiceRecord, diagnosis: &Diagnosis, snapshot: &
 /// Records since when snapshots have shown protected tasks without a live job. A new job starts the time afresh.
 fn remember_idle(record: &mut ServiceRecord, snapshot: &ServiceSnapshot) {
     let idle = idle_tasks(snapshot).map(|(task, _)| task.clone());
-    let since = |task: &TaskId| record.idle_seen.get(task).copied().unwrap_or(snapshot.at);
-    let idle_seen = idle.map(|task| (task.clone(), since(&task))).collect();
+    let since = |task: &TaskId| record.idle_since.get(task).copied().unwrap_or(snapshot.at);
+    let idle_since = idle.map(|task| (task.clone(), since(&task))).collect();
     if snapshot.gaps.is_empty() {
-        record.idle_seen = idle_seen;
+        record.idle_since = idle_since;
     }
 }
 

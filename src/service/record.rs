@@ -35,7 +35,7 @@ pub struct ServiceRecord {
     pub refused: BTreeSet<TaskId>,
     /// Protected tasks without a live job, with the moment at which a snapshot first showed them idle.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub idle_seen: BTreeMap<TaskId, Timestamp>,
+    pub idle_since: BTreeMap<TaskId, Timestamp>,
     /// The remediations that taskhold applied.
     #[serde(default, skip_serializing_if = "RemediationState::is_empty")]
     pub remediation: RemediationState,
@@ -108,7 +108,7 @@ impl ServiceRecord {
             || !self.refused.is_empty()
             || self.remediation.raised.is_some()
             || self.blocked.is_some()
-            || !self.idle_seen.is_empty()
+            || !self.idle_since.is_empty()
             || self.incidents.values().any(open)
     }
 
@@ -143,7 +143,7 @@ mod tests {
         let raised = Raised { from: 1, to: 2, before: 1, at: now, stage: RaiseStage::Raised };
         let remediation = RemediationState { raised: Some(raised), ..RemediationState::default() };
         let blocked = BlockedSince { rollout: "ecs-svc/1".to_owned(), since: now };
-        let idle_seen = BTreeMap::from([(task.clone(), now)]);
+        let idle_since = BTreeMap::from([(task.clone(), now)]);
         for (is_open, record) in [
             (false, ServiceRecord::default()),
             (false, ServiceRecord { triggered_at: Some(now), ..ServiceRecord::default() }),
@@ -154,7 +154,7 @@ mod tests {
             (true, ServiceRecord { refused: BTreeSet::from([task]), ..ServiceRecord::default() }),
             (true, ServiceRecord { remediation, ..ServiceRecord::default() }),
             (true, ServiceRecord { blocked: Some(blocked), ..ServiceRecord::default() }),
-            (true, ServiceRecord { idle_seen, ..ServiceRecord::default() }),
+            (true, ServiceRecord { idle_since, ..ServiceRecord::default() }),
         ] {
             assert_eq!(record.is_open(), is_open, "{record:?}");
         }

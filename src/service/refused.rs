@@ -233,10 +233,10 @@ impl ServiceReconciler {
             return;
         }
         let service = &snapshot.service.arn;
-        let change = |LostTask { task, until, seen }: &LostTask| {
+        let change = |LostTask { task, until, reported }: &LostTask| {
             let (task, until) = (service.task(task), shown_time(*until));
             warn!(%task, until, "busy task lost its protection; requesting it again");
-            TaskChange { protection: *seen, refusal: RefusedBefore::MayBeOver, ..TaskChange::none(task) }
+            TaskChange { protection: *reported, refusal: RefusedBefore::MayBeOver, ..TaskChange::none(task) }
         };
         let states = self.tasks.reconcile(lost.iter().map(change).collect(), budget).await;
         let managed = is_managed(&snapshot.service);

@@ -159,9 +159,9 @@ impl RemediationState {
     }
 
     /// When the next task has been idle for long enough to be released.
-    pub fn ripe_from(&self, idle_seen: &BTreeMap<TaskId, Timestamp>, policy: &RemediationPolicy) -> Option<Timestamp> {
+    pub fn ripe_from(&self, idle_since: &BTreeMap<TaskId, Timestamp>, policy: &RemediationPolicy) -> Option<Timestamp> {
         let allowed = policy.allowed.release_idle;
-        idle_seen.values().filter_map(|since| since.checked_add(policy.release_grace).ok()).min().filter(|_| allowed)
+        idle_since.values().filter_map(|since| since.checked_add(policy.release_grace).ok()).min().filter(|_| allowed)
     }
 
     /// Adds a note, unless it repeats the last one.

@@ -51,7 +51,7 @@ pub struct LostTask {
     /// Until when ECS had confirmed its protection.
     pub until: Timestamp,
     /// What ECS reports.
-    pub seen: EcsProtection,
+    pub reported: EcsProtection,
 }
 
 impl ServiceSnapshot {

@@ -92,12 +92,12 @@ impl TaskRecord {
         self.linger_after(jobs, linger);
         self.add_reports(jobs, now);
         self.end_linger(*release);
-        self.see_agent(*protection, now);
+        self.record_agent_report(*protection, now);
         self.forget_agent_protection(*protection, now);
         match protection {
             EcsProtection::NotAsked => {}
-            EcsProtection::Unprotected => self.protection.see(None, now),
-            EcsProtection::Until(until) => self.protection.see(Some(*until), now),
+            EcsProtection::Unprotected => self.protection.record_report(None, now),
+            EcsProtection::Until(until) => self.protection.record_report(Some(*until), now),
         }
         if let Some(end) = end {
             self.end(end, *protection, now);

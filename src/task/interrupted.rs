@@ -91,7 +91,7 @@ impl TaskRecord {
     }
 
     /// Notes what ECS reports about a task that protects itself.
-    pub(crate) fn see_agent(&mut self, reported: EcsProtection, now: Timestamp) {
+    pub(crate) fn record_agent_report(&mut self, reported: EcsProtection, now: Timestamp) {
         match reported {
             EcsProtection::NotAsked => {}
             EcsProtection::Until(_) => self.agent_cleared_at = None,
@@ -170,7 +170,7 @@ mod tests {
             let mut record = TaskRecord::default();
             record.merge_job(&key("j"), &Job { protection: Some(by_agent.clone()), ..live(0, 90) });
             let end = TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() };
-            record.see_agent(reported, at(minute));
+            record.record_agent_report(reported, at(minute));
             record.interrupt(&end, reported, at(minute));
             let what = &record.interruptions[0].what;
             (what.protected_until, what.is_reported_by_worker, what.protection_reported_at, what.protection_lost_at)

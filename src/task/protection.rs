@@ -212,7 +212,7 @@ impl Protection {
 
     /// Records the protection that ECS reports. A report can only lower the certain end: it may miss a grant
     /// that is on its way, whose caller will record the result.
-    pub fn see(&mut self, protected_until: Option<Timestamp>, now: Timestamp) {
+    pub fn record_report(&mut self, protected_until: Option<Timestamp>, now: Timestamp) {
         match self.confirmed_until.filter(|confirmed| *confirmed > now) {
             Some(until) if protected_until.is_none_or(|seen| until.duration_since(seen) > GRANT_TOLERANCE) => {
                 self.lost = Some(LostProtection { until, at: now });
@@ -286,7 +286,7 @@ mod tests {
         let call = protection.begin(protect(60), at(0)).unwrap();
         protection.settle(call, CallResult::Granted(at(60)));
         for (seen, certain) in [(Some(90), Some(60)), (Some(30), Some(30)), (None, None), (Some(90), None)] {
-            protection.see(seen.map(at), at(1));
+            protection.record_report(seen.map(at), at(1));
             assert_eq!(protection.confirmed_until, certain.map(at), "after {seen:?}");
         }
     }
@@ -360,7 +360,7 @@ mod tests {
             assert_eq!(protection.is_known, is_known, "{result:?}");
             let release = protection.begin(ProtectionRequest::Clear, at(1)).unwrap();
             protection.settle(release, CallResult::Cleared);
-            protection.see(None, at(1));
+            protection.record_report(None, at(1));
             assert_eq!(protection.is_known, is_known, "{result:?}, and its end");
         }
     }
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_protection_that_was_certainly_not_granted_holds_nothing() {
+    fn a_protection_that_was_certainly_not_granted_protects_nothing() {
         let mut protection = Protection::default();
         let call = protection.begin(protect(60), at(0)).unwrap();
         protection.settle(call, CallResult::WithoutEffect);

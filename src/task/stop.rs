@@ -36,12 +36,12 @@ pub(crate) struct ReportedStop<'a> {
     pub(crate) jobs: &'a [JobReport],
 }
 
-/// Most stops observed at once: each may cost a read of protection, whose bucket gives 20 calls a second after a burst of
+/// Most stops read at once: each may cost a read of protection, whose bucket gives 20 calls a second after a burst of
 /// 100 (aws-facts "ECS: the protection API").
 const STOPS_AT_ONCE: usize = 8;
 
 /// What ECS says about a stop.
-pub(crate) struct ObservedStop {
+pub(crate) struct StopReport {
     /// `None` while it may still turn out that the jobs have finished.
     pub(crate) end: Option<TaskStop>,
     /// The protection that ECS reports, if it was asked.
@@ -61,12 +61,12 @@ impl TaskReconciler {
         &self,
         stop: &TaskStopEvent,
         budget: Budget<'_>,
-    ) -> Result<Option<ObservedStop>, Unsettled> {
+    ) -> Result<Option<StopReport>, Unsettled> {
         let task = &stop.task;
         let Some(record) = self.with_live_jobs(stop, &[]).await? else { return Ok(None) };
         budget.allows_a_call(&*self.clock)?;
         let described = self.ecs.describe_tasks(&task.cluster, std::slice::from_ref(&task.id)).await?;
-        Ok(self.observe(stop, &record, described.into_iter().find(|described| described.id == task.id)).await)
+        Ok(self.report_of(stop, &record, described.into_iter().find(|described| described.id == task.id)).await)
     }
 
     /// Like [`Self::read_stop`], for stops that messages report, each of another task. The results have the order of
@@ -77,7 +77,7 @@ impl TaskReconciler {
         &self,
         stops: &[ReportedStop<'_>],
         budget: Budget<'_>,
-    ) -> Vec<Result<Option<ObservedStop>, Unsettled>> {
+    ) -> Vec<Result<Option<StopReport>, Unsettled>> {
         let loads = stops.iter().map(|reported| self.with_live_jobs(reported.stop, reported.jobs));
         let records: Vec<_> = stream::iter(loads).buffered(RECORDS_AT_ONCE).collect().await;
         let found = stops.iter().zip(&records).filter(|(_, record)| matches!(record, Ok(Some(_))));
@@ -98,7 +98,7 @@ impl TaskReconciler {
         }
         let observed = answered.into_iter().map(async |(stop, record, described)| match (record, described) {
             (Err(failure), _) | (Ok(Some(_)), Some(Err(failure))) => Err(failure),
-            (Ok(Some(record)), Some(Ok(described))) => Ok(self.observe(stop, &record, described).await),
+            (Ok(Some(record)), Some(Ok(described))) => Ok(self.report_of(stop, &record, described).await),
             (Ok(_), _) => Ok(None),
         });
         stream::iter(observed).buffered(STOPS_AT_ONCE).collect().await
@@ -140,12 +140,12 @@ impl TaskReconciler {
     }
 
     /// What the answer of ECS says about the stop of a task. `None` if the task does not stop.
-    async fn observe(
+    async fn report_of(
         &self,
         stop: &TaskStopEvent,
         record: &TaskRecord,
         described: Option<TaskDescription>,
-    ) -> Option<ObservedStop> {
+    ) -> Option<StopReport> {
         let task = &stop.task;
         let Some(end) = end_of(described, stop) else {
             warn!(%task, "ignoring a stop event for a running task");
@@ -161,7 +161,7 @@ impl TaskReconciler {
         // message arrives. The event of the stopped task settles it.
         let is_cleared = protection == EcsProtection::Unprotected && record.agent_until(now).is_some();
         let waits = is_cleared && end.stage == StopStage::Stopping;
-        Some(ObservedStop { end: Some(end).filter(|_| !waits), protection })
+        Some(StopReport { end: Some(end).filter(|_| !waits), protection })
     }
 
     /// Leaves the finished jobs of a task to the next sweep: one write of the task record, which other instances hardly

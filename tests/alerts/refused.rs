@@ -101,7 +101,7 @@ Tasks that block its deployment, longest first:
 }
 
 #[test]
-fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
+fn a_protection_that_expires_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
     let mut alert = refused(AlertKind::ProtectionExpiring, Transition::Opened);
     assert_eq!(subject_of(&alert), "EXPIRING transcode (video): 2 busy tasks lose protection from 10:47 UTC on");
     says(

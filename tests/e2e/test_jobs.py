@@ -44,7 +44,7 @@ def test_a_task_is_protected_from_the_start_of_its_job_to_its_end(world):
     assert world.left_in("JobQueue") == world.left_in("DeadLetterQueue") == 0
 
 
-def test_a_job_that_the_aws_cli_tells_of_is_held_too(world):
+def test_a_job_that_the_aws_cli_reports_is_protected_too(world):
     worker = world.worker(world.idle_task())
     for kind, is_protected in [("started", True), ("finished", False)]:
         body = worker.message(kind, "encode-17")

@@ -48,7 +48,7 @@ const PROMISES: [Promise; 15] = [
     promise(SWEEP_REPAIRS, |_, state| is_free_of(state, Harm::LeftUnprotected)),
     promise(LINGER_ENDS, |_, state| is_free_of(state, Harm::LeftLingering)),
     promise(LINGERS, |_, state| is_free_of(state, Harm::ReleasedEarly)),
-    promise("no task is protected longer than its jobs asked", nothing_is_held_too_long),
+    promise("no task is protected longer than its jobs asked", nothing_is_protected_too_long),
 ];
 
 /// The promises with these names, or all of them.
@@ -195,7 +195,7 @@ fn idle_tasks_end_unprotected(protocol: &Protocol, state: &State) -> bool {
 
 /// Rounding may add a minute, sharing a call may add 5% or a minute, and time passes between a decision and its
 /// effect.
-fn nothing_is_held_too_long(protocol: &Protocol, state: &State) -> bool {
+fn nothing_is_protected_too_long(protocol: &Protocol, state: &State) -> bool {
     protocol.numbered_tasks(state).all(|(number, task)| {
         let of_task = protocol.messages().filter(|(_, message)| message.task == number);
         let longest = of_task.filter_map(|(_, message)| message.end()).max().unwrap_or(0);

@@ -150,7 +150,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn any_order_and_number_of_deliveries_gives_the_same_entry((messages, one, other) in deliveries()) {
+    fn any_order_and_number_of_deliveries_gives_the_same_record((messages, one, other) in deliveries()) {
         prop_assert_eq!(record_of(&messages, &one), record_of(&messages, &other));
     }
 

@@ -92,7 +92,7 @@ impl Life {
             Step::Outcome(..) => {}
             Step::See(seconds) => {
                 let seen = seconds.map(|seconds| self.now + SignedDuration::from_secs(seconds));
-                self.record.protection.see(seen, self.now);
+                self.record.protection.record_report(seen, self.now);
             }
             Step::AllowRetry => self.record.protection.allow_retry(),
             Step::Forget => self.record.protection.forget_stale(self.now),

@@ -140,7 +140,7 @@ fn delivery() -> impl Strategy<Value = Delivery> {
     (maybe_moment(), any::<u8>()).prop_map(|(claimed_until, failures)| Delivery { claimed_until, failures })
 }
 
-fn task_entry() -> impl Strategy<Value = TaskRecord> {
+fn task_record() -> impl Strategy<Value = TaskRecord> {
     let membership =
         (text(), any::<bool>()).prop_map(|(service, is_awaited)| Box::new(Membership { service, is_awaited }));
     let news = (interruption(), option::of(delivery()), any::<bool>())
@@ -236,7 +236,7 @@ fn incident() -> impl Strategy<Value = Incident> {
     )
 }
 
-fn service_entry() -> impl Strategy<Value = ServiceRecord> {
+fn service_record() -> impl Strategy<Value = ServiceRecord> {
     let blocked = (text(), any_moment()).prop_map(|(rollout, since)| BlockedSince { rollout, since });
     let paused = (text(), any_moment()).prop_map(|(rollout, until)| PausedRollout { rollout, until });
     let watch = (option::of(text()), any_moment(), any::<u32>(), maybe_moment())
@@ -255,7 +255,7 @@ fn service_entry() -> impl Strategy<Value = ServiceRecord> {
         .prop_map(|(desired, jobs_expected_until)| WaitingScaleIn { desired, jobs_expected_until });
     let watched = (option::of(paused), option::of(watch), option::of(scale_in));
     (option::of(blocked), watched, maybe_moment(), tasks, remediation(), learned).prop_map(
-        |(blocked, watched, triggered_at, (refused, idle_seen), remediation, (durations, incidents))| {
+        |(blocked, watched, triggered_at, (refused, idle_since), remediation, (durations, incidents))| {
             let (paused, watch, waiting_scale_in) = watched;
             ServiceRecord {
                 blocked,
@@ -264,7 +264,7 @@ fn service_entry() -> impl Strategy<Value = ServiceRecord> {
                 watch,
                 triggered_at,
                 refused,
-                idle_seen,
+                idle_since,
                 remediation,
                 durations,
                 incidents,
@@ -299,24 +299,24 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_record_of_a_task_is_read_as_it_was_stored(record in task_entry()) {
+    fn the_record_of_a_task_is_read_as_it_was_stored(record in task_record()) {
         is_read_as_it_was_stored(&record)?;
         is_read_beside_what_is_not_known(&record)?;
     }
 
     #[test]
-    fn the_record_of_a_service_is_read_as_it_was_stored(record in service_entry()) {
+    fn the_record_of_a_service_is_read_as_it_was_stored(record in service_record()) {
         is_read_as_it_was_stored(&record)?;
         is_read_beside_what_is_not_known(&record)?;
     }
 
     #[test]
-    fn a_sweep_finds_in_its_index_whatever_needs_attention(record in task_entry(), now in prop_oneof![any_moment(), Just(at(0))]) {
+    fn a_sweep_finds_in_its_index_whatever_needs_attention(record in task_record(), now in prop_oneof![any_moment(), Just(at(0))]) {
         prop_assert!(record.is_open() || attention(&record, now) == Attention::None);
     }
 
     #[test]
-    fn an_interruption_is_sent_by_one_invocation_at_a_time(record in task_entry(), now in any_moment()) {
+    fn an_interruption_is_sent_by_one_invocation_at_a_time(record in task_record(), now in any_moment()) {
         prop_assume!(now < Timestamp::MAX - jiff::SignedDuration::from_hours(1));
         let is_due = |delivery: &Delivery| delivery.is_due(now);
         let due = record.interruptions.iter().filter(|tracked| tracked.delivery.as_ref().is_some_and(is_due));

@@ -35,7 +35,7 @@ impl fmt::Display for Day {
 
 /// The counts of all notifications, forwarded jobs, dead-lettered messages and log lines.
 #[derive(Debug, Default)]
-pub(crate) struct Heard {
+pub(crate) struct Notified {
     /// The incidents that were reported and not resolved.
     pub(crate) open: BTreeSet<String>,
     pub(crate) alerts: BTreeMap<String, u64>,
@@ -44,7 +44,7 @@ pub(crate) struct Heard {
     pub(crate) logged: BTreeMap<String, u64>,
 }
 
-impl Heard {
+impl Notified {
     /// Drains the recorded output of the world, which would otherwise grow with time.
     pub(crate) fn gather(&mut self, world: &World, day: &mut Day) {
         day.reconciles += std::mem::take(&mut world.counted().reconciles).len();

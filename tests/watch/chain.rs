@@ -41,11 +41,11 @@ fn where_nothing_is_due_the_checks_come_after_30_seconds_1_2_5_10_and_then_15_mi
 
 #[test]
 fn a_watch_of_three_hours_takes_at_most_20_checks_whatever_moves() {
-    println!("\nlooks in 3 hours, over all variants of AWS | checks    | by events | by sweeps | alerts");
+    println!("\nreconciles in 3 hours, over all variants of AWS | checks    | by events | by sweeps | alerts");
     for rollout in ROLLOUTS {
-        for (how, readings) in [("with sweeps", Variants::all()), ("no sweep", vec![Variants::default()])] {
+        for (how, variants) in [("with sweeps", Variants::all()), ("no sweep", vec![Variants::default()])] {
             let [mut checks, mut by_events, mut by_sweeps, mut alerts] = [Range::default(); 4];
-            for variants in readings {
+            for variants in variants {
                 let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
                 if how == "with sweeps" {
                     world.sweep_every(5 * MINUTE, 41 * SECOND);
@@ -183,15 +183,15 @@ fn a_hundred_copies_of_an_event_cause_two_reconciles_and_one_chain_continues() {
         cases.extend([0, 20].map(|latency| (service, Copies::OneByOne, latency)));
         cases.extend([0, 20].map(|latency| (service, Copies::InOneBatch, latency)));
     }
-    cases.retain(|case| *case != FOUR_LOOKS);
+    cases.retain(|case| *case != FOUR_RECONCILES);
     a_burst_causes_two_reconciles(&cases);
 }
 
-const FOUR_LOOKS: (Service, Copies, Millis) = (Service::Steady, Copies::InOneBatch, 20);
+const FOUR_RECONCILES: (Service, Copies, Millis) = (Service::Steady, Copies::InOneBatch, 20);
 
 #[test]
 fn a_hundred_copies_in_one_batch_about_a_steady_service_cause_two_reconciles() {
-    a_burst_causes_two_reconciles(&[FOUR_LOOKS]);
+    a_burst_causes_two_reconciles(&[FOUR_RECONCILES]);
 }
 
 impl World {

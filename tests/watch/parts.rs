@@ -62,7 +62,7 @@ impl RecheckQueue for RecordedRechecks {
 
 /// A delivered alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SentNotice {
+pub(crate) struct SentNotification {
     pub(crate) at: Millis,
     pub(crate) service: String,
     /// Its key, the same from opening to resolution.
@@ -77,7 +77,7 @@ pub(crate) struct SentNotice {
 #[derive(Clone, Debug)]
 pub(crate) struct Alerts {
     pub(crate) region: SharedRegion,
-    pub(crate) notices: Arc<Mutex<Vec<SentNotice>>>,
+    pub(crate) notices: Arc<Mutex<Vec<SentNotification>>>,
 }
 
 #[async_trait]
@@ -89,7 +89,7 @@ impl Sink for Alerts {
         let service = message.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
         let asks_for_nothing = message.email.contains("\nDo first: nothing");
         let incident = message.incident.clone();
-        locked(&self.notices).push(SentNotice { at, service, incident, what, asks_for_nothing });
+        locked(&self.notices).push(SentNotification { at, service, incident, what, asks_for_nothing });
         Ok(())
     }
 }

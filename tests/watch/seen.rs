@@ -1,7 +1,7 @@
 //! The observations of a test: reads, notifications, sent and dead-lettered messages, and the content of the state store.
 
 use super::counted::{Cause, Counted};
-use super::parts::{RecordedRechecks, SentNotice, locked};
+use super::parts::{RecordedRechecks, SentNotification, locked};
 use super::world::World;
 use ecs_sim::control_plane::Millis;
 use ecs_sim::doubles::stepped::Stepped;
@@ -29,7 +29,7 @@ impl World {
         counted.reconciles.iter().filter(|(.., of)| *of == cause).map(|(at, ..)| *at).collect()
     }
 
-    pub(crate) fn notices(&self) -> Vec<SentNotice> {
+    pub(crate) fn notices(&self) -> Vec<SentNotification> {
         locked(&self.parts.alerts.inner.notices).clone()
     }
 

@@ -135,7 +135,7 @@ fn reporter(options: &ExecOptions, task: Option<TaskName>, log: Log) -> Option<R
     match JobQueue::of(url, &task) {
         Ok(queue) => Some(Reporter::new(options.job.clone(), task, queue, log)),
         Err(problem) => {
-            log.warn("the job is not reported", &[("problem", &problem.words), ("fix", problem.way_out)]);
+            log.warn("the job is not reported", &[("problem", &problem.words), ("fix", problem.fix)]);
             None
         }
     }

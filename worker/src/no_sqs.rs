@@ -14,7 +14,7 @@ impl NoJobQueue {
     pub(crate) fn of(_queue_url: &str, _task: &TaskName) -> Result<Self, QueueProblem> {
         Err(QueueProblem {
             words: "this taskhold-run was built without the feature `sqs`".to_owned(),
-            way_out: "build it with its default features",
+            fix: "build it with its default features",
             retry_time: Duration::ZERO,
         })
     }

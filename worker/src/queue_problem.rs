@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(crate) struct QueueProblem {
     pub(crate) words: String,
     /// What the user can do about it.
-    pub(crate) way_out: &'static str,
+    pub(crate) fix: &'static str,
     /// How long to retry.
     pub(crate) retry_time: Duration,
 }

@@ -142,7 +142,7 @@ async fn send_all(queue: SharedQueue, mut to_send: mpsc::UnboundedReceiver<Strin
                 retries.accepted();
                 break;
             };
-            let fields = [("queue", queue.queue.url()), ("problem", problem.words.as_str()), ("fix", problem.way_out)];
+            let fields = [("queue", queue.queue.url()), ("problem", problem.words.as_str()), ("fix", problem.fix)];
             let NextTry::After(pause) = retries.failed(problem.retry_time, clock::uptime()) else {
                 log.error("cannot report the job; the next attempt is its next message", &fields);
                 break;

@@ -166,7 +166,7 @@ fn reports(options: &ServeOptions, task: Option<&TaskName>) -> Option<JobReports
             heartbeat_interval: options.heartbeat_interval,
         }),
         Err(problem) => {
-            log.warn("jobs are not reported", &[("problem", &problem.words), ("fix", problem.way_out)]);
+            log.warn("jobs are not reported", &[("problem", &problem.words), ("fix", problem.fix)]);
             None
         }
     }

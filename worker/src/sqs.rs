@@ -59,8 +59,8 @@ fn problem_of(error: &SdkError<SendMessageError>) -> QueueProblem {
     let is_rejected = matches!(error, SdkError::ServiceError(answer) if answer.raw().status().is_client_error());
     let is_throttled = error.code().is_some_and(|code| code.contains("Throttl"));
     if is_rejected && !is_throttled {
-        QueueProblem { words, way_out: IF_REJECTED, retry_time: REJECTED_TIME }
+        QueueProblem { words, fix: IF_REJECTED, retry_time: REJECTED_TIME }
     } else {
-        QueueProblem { words, way_out: IF_UNANSWERED, retry_time: UNANSWERED_TIME }
+        QueueProblem { words, fix: IF_UNANSWERED, retry_time: UNANSWERED_TIME }
     }
 }

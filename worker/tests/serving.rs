@@ -375,7 +375,7 @@ mod reported {
     }
 
     #[test]
-    fn a_queue_that_rejects_a_message_is_named_with_the_way_out() {
+    fn a_queue_that_rejects_a_message_is_named_with_its_fix() {
         let stack = Stack::new();
         let queue = format!("{}-of-another-stack", stack.queue_url());
         let served = Served::start(&stack, &["--queue-url", &queue], &[]);

@@ -45,7 +45,7 @@ pub(crate) enum Kind {
 impl Kind {
     /// Whether it makes a call for each record. The floors ignore the records, so a larger batch gives no
     /// information about them.
-    pub(crate) fn heeds_records(self) -> bool {
+    pub(crate) fn reads_records(self) -> bool {
         !matches!(self, Self::Bare | Self::SdkFloor)
     }
 }

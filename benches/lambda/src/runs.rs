@@ -95,7 +95,7 @@ impl Runs {
         for latency_ms in LATENCIES_MS {
             self.endpoint.set_latency(latency_ms);
             for records in BATCHES {
-                if !kind.heeds_records() && (latency_ms, records) != (0, 1) {
+                if !kind.reads_records() && (latency_ms, records) != (0, 1) {
                     return Ok(());
                 }
                 if !self.cell(kind, (&mut instance, &mut payloads), Cell { records, latency_ms })? {

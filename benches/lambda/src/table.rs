@@ -54,7 +54,7 @@ fn one_message(candidates: &[Candidate], samples: &Samples) -> String {
     for candidate in candidates {
         let of = |figure| pair(samples, candidate.kind, figure, 1.0);
         // For 1,000 messages in batches of ten, in seconds.
-        let processor = match candidate.kind.heeds_records() {
+        let processor = match candidate.kind.reads_records() {
             true => pair(samples, candidate.kind, Figure::Processor(TEN), 0.1),
             false => NONE.to_owned(),
         };
@@ -92,7 +92,7 @@ fn throughput(candidates: &[Candidate], samples: &Samples) -> String {
             .map(str::to_owned),
     );
     table += &head(&names);
-    for candidate in candidates.iter().filter(|candidate| candidate.kind.heeds_records()) {
+    for candidate in candidates.iter().filter(|candidate| candidate.kind.reads_records()) {
         for latency_ms in LATENCIES_MS {
             let mut cells = vec![candidate.name.to_owned(), format!("{latency_ms} ms")];
             cells.extend(BATCHES.iter().map(|&records| {
@@ -126,7 +126,7 @@ fn cost(candidates: &[Candidate], samples: &Samples) -> String {
     let mut names = vec!["function".to_owned()];
     names.extend(batches.iter().flat_map(|records| MEMORY_MB.map(|mb| format!("batches of {records}, {mb} MB"))));
     table += &head(&names);
-    for candidate in candidates.iter().filter(|candidate| candidate.kind.heeds_records()) {
+    for candidate in candidates.iter().filter(|candidate| candidate.kind.reads_records()) {
         let mut cells = vec![candidate.name.to_owned()];
         for records in batches {
             let invocation = invocation(samples, candidate.kind, records);

@@ -14,7 +14,7 @@ use serde_json::Value;
 /// message that failed in the storm, and for three sweeps.
 const IN_ORDER_MS: Millis = 16 * 60_000;
 /// One sweep interval, plus time for its reads.
-pub(super) const LOOKED_AT_MS: Millis = 6 * 60_000;
+pub(super) const SWEPT_MS: Millis = 6 * 60_000;
 /// Time after the last job and the last protection by which everything must be at rest: rechecks are up to 15 minutes
 /// apart, deployments bake for ten, and one may follow from the other.
 const AT_REST_MS: Millis = 3 * 3_600_000;
@@ -31,7 +31,7 @@ impl Run<'_> {
         }
         self.sim.world().calm_down();
         let started_at = self.sim.world().now();
-        self.drain(started_at + IN_ORDER_MS - LOOKED_AT_MS);
+        self.drain(started_at + IN_ORDER_MS - SWEPT_MS);
         let neglected = self.sim.world().neglected();
         self.drain(started_at + IN_ORDER_MS);
         if self.is_broken() {
@@ -51,7 +51,7 @@ impl Run<'_> {
             self.drain((now + SWEEP_EVERY_MS).min(limit));
         }
         let now = self.sim.world().now();
-        self.drain(now + LOOKED_AT_MS);
+        self.drain(now + SWEPT_MS);
         if !self.is_broken() {
             self.sim.world().check_rest();
         }

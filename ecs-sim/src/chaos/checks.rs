@@ -14,7 +14,7 @@
 //! other than taskhold. Every job whose task stopped in the middle of it was forwarded as interrupted.
 
 use super::broken::Broken;
-use super::calm::LOOKED_AT_MS;
+use super::calm::SWEPT_MS;
 use super::model::{Content, TOLERANCE_MS, TaskModel};
 use super::protection::Writer;
 use super::workers::short;
@@ -99,7 +99,7 @@ impl World {
                 };
                 let ReportedJob { task, report: JobReport { key, job } } =
                     JobMessage::into_job(job_message, timestamp(message.sent_at));
-                let entry = self.task_entry(&task);
+                let entry = self.task_record(&task);
                 let is_live = self.region.lock().ecs.task(task.id.as_str()).map(|task| task.is_live());
                 match is_live {
                     // ECS has forgotten the task. Its record gives up its jobs, also one whose start is recorded just now.
@@ -172,7 +172,7 @@ impl World {
             let why = format!("{} is no longer in the queue, but was neither done nor dead-lettered", short(id));
             return self.break_off(Broken::Loss, why);
         }
-        if let Some(why) = self.held_in_vain().or_else(|| self.wrong_count()) {
+        if let Some(why) = self.protected_in_vain().or_else(|| self.wrong_count()) {
             return self.break_off(Broken::Convergence, why);
         }
         // A job that has reported no end may keep its task, and so block its service, until the protection expires.
@@ -194,7 +194,7 @@ impl World {
         }
     }
 
-    fn held_in_vain(&self) -> Option<String> {
+    fn protected_in_vain(&self) -> Option<String> {
         let region = self.region.lock();
         let now = region.now();
         for (number, task) in self.model.tasks.iter().enumerate() {
@@ -228,7 +228,7 @@ impl World {
             for (job, until) in &task.interrupted {
                 let job = &task.jobs[*job];
                 let key = (job.id.clone(), job.attempt);
-                if *until > self.calm_at + 2 * LOOKED_AT_MS && !self.model.forwarded.contains_key(&key) {
+                if *until > self.calm_at + 2 * SWEPT_MS && !self.model.forwarded.contains_key(&key) {
                     let (id, attempt) = key;
                     return Some(format!("{id} (attempt {attempt}) was interrupted on t{number}, but not forwarded"));
                 }

@@ -1,7 +1,7 @@
 //! Checks what must be in order a quarter of an hour after the storm.
 
 use super::broken::Broken;
-use super::calm::{LOOKED_AT_MS, rechecks};
+use super::calm::{SWEPT_MS, rechecks};
 use super::job::JobModel;
 use super::world::World;
 use crate::control_plane::{DeploymentRolloutState, SimulatedServiceStatus, TaskProtectionResponse, TaskStatus};
@@ -16,7 +16,7 @@ impl World {
     pub(super) fn neglected(&self) -> BTreeSet<usize> {
         let region = self.region.lock();
         let now = region.now();
-        let needs = |job: &JobModel| !job.is_by_agent && job.is_live_at(now + LOOKED_AT_MS);
+        let needs = |job: &JobModel| !job.is_by_agent && job.is_live_at(now + SWEPT_MS);
         let has_job = |task: &usize| self.model.tasks[*task].jobs.iter().any(needs);
         let bare = |task: &usize| {
             let real = region.ecs.task(&self.model.tasks[*task].id);
@@ -61,7 +61,7 @@ impl World {
         let mut refused = Vec::new();
         for (number, task) in self.model.tasks.iter().enumerate() {
             let is_asked = |job: &JobModel| !job.is_by_agent || job.is_refused_to_agent();
-            let has_job = task.jobs.iter().any(|job| is_asked(job) && job.is_live_at(now + LOOKED_AT_MS));
+            let has_job = task.jobs.iter().any(|job| is_asked(job) && job.is_live_at(now + SWEPT_MS));
             let real = region.ecs.task(&task.id).filter(|real| real.is_live() && !real.is_protected());
             if let (true, Some(_), Some(service)) = (has_job, real, &task.service) {
                 let answer = region.ecs.clone().set_own_protection(&task.id, Some(1));
@@ -95,7 +95,7 @@ impl World {
                 broken = Some(format!("{} expects a recheck at {due:?}, but none is in the queue", service.name));
             }
             let moves = self.region.lock().ecs.service(CLUSTER, &service.name).is_some_and(|service| {
-                let is_young = service.deployments[0].created_at + 2 * LOOKED_AT_MS > self.calm_at + 2 * LOOKED_AT_MS;
+                let is_young = service.deployments[0].created_at + 2 * SWEPT_MS > self.calm_at + 2 * SWEPT_MS;
                 let has_failed = service.primary().rollout_state == DeploymentRolloutState::Failed;
                 let is_active = service.status == SimulatedServiceStatus::Active && !has_failed;
                 service.deployments.len() > 1 && is_active && !is_young

@@ -74,7 +74,7 @@ impl World {
             let task = Task { cluster: cluster.clone(), id: reported.task_id.clone() };
             let number = self.model.number_of(task.id.as_str());
             let is_foreign = number.is_some_and(|number| self.model.tasks[number].protection.writer == Writer::Other);
-            if let Some(own) = self.task_entry(&task).protection.own.last().filter(|_| is_foreign) {
+            if let Some(own) = self.task_record(&task).protection.own.last().filter(|_| is_foreign) {
                 reported.expiration_date = Some(own.latest);
             }
         }

@@ -29,7 +29,7 @@ const LANDS_WITHIN_MS: Millis = 120_000;
 pub(super) trait Shelved: Record<Key: 'static> + std::fmt::Debug + 'static {
     fn shelf(world: &mut World) -> &mut Shelf<Self>;
     /// Damages a record as the deliberate defect requires.
-    fn damage(_entry: &mut Self, _sabotage: Sabotage) {}
+    fn damage(_record: &mut Self, _sabotage: Sabotage) {}
     /// Damages a record that is read as the deliberate defect requires.
     fn misread(_record: &mut Self, _sabotage: Sabotage, _now: Timestamp) {}
     /// A record has been stored.
@@ -91,7 +91,7 @@ impl Shelved for ServiceRecord {
 
 impl World {
     /// The stored record of a task, for checks.
-    pub(super) fn task_entry(&self, task: &Task) -> TaskRecord {
+    pub(super) fn task_record(&self, task: &Task) -> TaskRecord {
         self.shelves.tasks.load(task).record
     }
 

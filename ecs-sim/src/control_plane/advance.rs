@@ -35,7 +35,7 @@ impl ControlPlane {
                 self.task_mut(task).protected_until = None;
                 self.protection_changed(task);
             }
-            Due::SchedulerLooksAgain(service) => {
+            Due::SchedulerRunsAgain(service) => {
                 self.touched.insert(service);
             }
             Due::HookTimesOut(service) => self.hook_times_out(service),

@@ -19,7 +19,7 @@ pub(super) enum Planning {
 
 impl SimulatedService {
     /// Whether the tasks of a deployment or task set are being removed, so that protecting them blocks something.
-    pub(super) fn is_leaving(&self, id: &str) -> bool {
+    pub(super) fn is_old(&self, id: &str) -> bool {
         if !self.has_task_sets() {
             return !self.is_primary(Some(id));
         }

@@ -59,7 +59,7 @@ struct RefusalCounts {
     staying: usize,
     staying_protected: usize,
     leaving: usize,
-    leaving_protected: usize,
+    old_protected: usize,
 }
 
 impl ControlPlane {
@@ -190,11 +190,11 @@ impl ControlPlane {
         let scale_in = counts.staying > counts.wanted;
         match self.variants.refusal {
             RefusalRule::Outnumbered => {
-                let protected = counts.staying_protected + counts.leaving_protected;
+                let protected = counts.staying_protected + counts.old_protected;
                 let with_this = protected + usize::from(!task.is_protected());
                 (counts.leaving > 0 || scale_in) && with_this > counts.desired
             }
-            RefusalRule::Blocked => counts.leaving_protected > 0 || (scale_in && counts.staying_protected > 0),
+            RefusalRule::Blocked => counts.old_protected > 0 || (scale_in && counts.staying_protected > 0),
         }
     }
 
@@ -202,7 +202,7 @@ impl ControlPlane {
         let Some(service) = task.service_key.map(|key| &self.services[&key]) else {
             return RefusalCounts::default();
         };
-        let stays = |at: &usize| !service.is_leaving(&service.deployments[*at].id);
+        let stays = |at: &usize| !service.is_old(&service.deployments[*at].id);
         let mut counts = RefusalCounts {
             desired: service.desired_count as usize,
             wanted: (0..service.deployments.len()).filter(stays).map(|at| service.wanted(at)).sum(),
@@ -210,9 +210,9 @@ impl ControlPlane {
         };
         for task in service.tasks.iter().map(|key| &self.tasks[key]).filter(|task| task.is_live()) {
             let protected = usize::from(task.is_protected());
-            if task.deployment.as_deref().is_some_and(|id| service.is_leaving(id)) {
+            if task.deployment.as_deref().is_some_and(|id| service.is_old(id)) {
                 counts.leaving += 1;
-                counts.leaving_protected += protected;
+                counts.old_protected += protected;
             } else {
                 counts.staying += 1;
                 counts.staying_protected += protected;

@@ -115,7 +115,7 @@ impl ControlPlane {
             if due <= now {
                 due_now.push(*task);
             } else {
-                self.due.insert((due, Due::SchedulerLooksAgain(key)));
+                self.due.insert((due, Due::SchedulerRunsAgain(key)));
             }
         }
         due_now

@@ -143,12 +143,12 @@ impl Stops {
             self.allowance -= usize::from(is_running);
             self.plan.stop.push(member.task);
         }
-        let in_the_way = |member: &&Member| {
+        let blocking = |member: &&Member| {
             member.protection == MemberProtection::Protected
                 && (member.state == MemberState::Pending || self.allowance > 0)
         };
         if excess > 0 {
-            for member in candidates.iter().filter(in_the_way) {
+            for member in candidates.iter().filter(blocking) {
                 *self.plan.held.entry(member.age).or_default() += 1;
             }
         }

@@ -166,7 +166,7 @@ impl ControlPlane {
         deployment.healthy_since = is_healthy.then(|| deployment.healthy_since.unwrap_or(now));
         let Some(since) = deployment.healthy_since else { return };
         if since + bake_ms > now {
-            self.due.insert((since + bake_ms, Due::SchedulerLooksAgain(key)));
+            self.due.insert((since + bake_ms, Due::SchedulerRunsAgain(key)));
         } else if is_clean {
             let old = self.service_mut(key).deployments.iter_mut().skip(1);
             old.for_each(|deployment| deployment.is_deferred = true);

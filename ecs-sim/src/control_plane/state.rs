@@ -50,7 +50,7 @@ pub(super) enum Due {
     HookTimesOut(u64),
     HookIsInvoked(u64),
     ShiftGoesOn(u64),
-    SchedulerLooksAgain(u64),
+    SchedulerRunsAgain(u64),
     HoldIsRepeated(u64),
     StoppedTaskIsForgotten(u64),
     InactiveServiceIsForgotten(u64),

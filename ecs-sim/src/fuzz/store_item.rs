@@ -112,7 +112,7 @@ fn service() -> ServiceRecord {
         watch: Some(Watch { rollout: Some(rollout), started_at: at(0), checks: 3, due: Some(at(7)) }),
         triggered_at: Some(at(0)),
         refused: [task('a'), task('b')].into(),
-        idle_seen: [(task('c'), at(2))].into(),
+        idle_since: [(task('c'), at(2))].into(),
         remediation: RemediationState {
             raised: Some(raised),
             raised_at: Some(at(6)),

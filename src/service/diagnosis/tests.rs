@@ -143,7 +143,7 @@ fn a_deployment_without_protected_tasks_moves() {
 }
 
 #[test]
-fn a_picture_with_gaps_is_unclear_and_never_no_blocking_tasks() {
+fn a_snapshot_with_gaps_is_unclear_and_never_no_blocking_tasks() {
     let mut snapshot = deploying(vec![task(1, OLD)]);
     snapshot.gaps.push(Gap::Protection(EcsError::Throttled));
     let diagnosis = judge(&snapshot);

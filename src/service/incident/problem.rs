@@ -163,8 +163,8 @@ pub fn idle_tasks(snapshot: &ServiceSnapshot) -> impl Iterator<Item = (&TaskId, 
 /// When the first protected task became orphaned: its last job ended at least [`ORPHAN_GRACE`] ago, or its silent worker
 /// last sent a message.
 fn orphaned_since(assessment: Assessment<'_>) -> Option<Timestamp> {
-    let Assessment { snapshot, idle_seen, .. } = assessment;
-    let idle = idle_tasks(snapshot).filter_map(|(task, since)| Some(since.max(*idle_seen.get(task)?)));
+    let Assessment { snapshot, idle_since, .. } = assessment;
+    let idle = idle_tasks(snapshot).filter_map(|(task, since)| Some(since.max(*idle_since.get(task)?)));
     let idle = idle.filter(|since| snapshot.at.duration_since(*since) >= ORPHAN_GRACE);
     let silent = snapshot.protected().filter_map(|(task, _)| match &task.jobs {
         Jobs::Known(jobs) => silent_since(jobs),

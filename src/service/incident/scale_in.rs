@@ -30,12 +30,12 @@ pub(crate) fn waiting(before: Option<WaitingScaleIn>, diagnosis: &Diagnosis, now
 
 /// When the incident opens if nothing changes; `None` if no scale-in is blocked.
 pub(crate) fn opens_at(assessment: Assessment<'_>, policy: &AlertPolicy) -> Option<Timestamp> {
-    let Assessment { diagnosis, idle_seen, waiting_scale_in, .. } = assessment;
+    let Assessment { diagnosis, idle_since, waiting_scale_in, .. } = assessment;
     let since = diagnosis.blocked_since.filter(|_| diagnosis.rollout.is_scale_in())?;
     let outlasts_jobs = waiting_scale_in.map(|it| after(it.jobs_expected_until, policy.scale_in_blocked_after));
     let of_task = |task: &BlockingTask| match task.protected_for {
         ProtectedFor::Jobs(_) => None,
-        ProtectedFor::NoJob => Some(after(since.max(*idle_seen.get(&task.task)?), policy.blocked_after)),
+        ProtectedFor::NoJob => Some(after(since.max(*idle_since.get(&task.task)?), policy.blocked_after)),
         // No forecast is known.
         ProtectedFor::Foreign | ProtectedFor::Unknown => Some(after(since, policy.scale_in_blocked_after)),
     };

@@ -94,7 +94,7 @@ fn notified(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Ve
 static NO_IDLE_TASKS: BTreeMap<TaskId, Timestamp> = BTreeMap::new();
 
 fn assess<'a>(snapshot: &'a ServiceSnapshot, diagnosis: &'a Diagnosis) -> Assessment<'a> {
-    Assessment { snapshot, diagnosis, idle_seen: &NO_IDLE_TASKS, waiting_scale_in: None }
+    Assessment { snapshot, diagnosis, idle_since: &NO_IDLE_TASKS, waiting_scale_in: None }
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn the_maximum_alone_puts_no_deadline_at_risk_and_keeps_an_incident_of_an_overdu
 }
 
 #[test]
-fn a_picture_with_gaps_resolves_nothing() {
+fn a_snapshot_with_gaps_resolves_nothing() {
     let mut incidents = Incidents::new();
     notified(&mut incidents, 5, &blocked(60));
     let unclear = Diagnosis { gaps: vec!["…".to_owned()], rollout_status: RolloutStatus::Unknown, ..steady() };
@@ -435,9 +435,9 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
     };
     let mut claimed_at = |minute: i64| {
         let seen = ServiceSnapshot { tasks: vec![idle.clone()], ..snapshot(minute) };
-        let idle_seen = BTreeMap::from([(idle.id.clone(), at(2))]);
+        let idle_since = BTreeMap::from([(idle.id.clone(), at(2))]);
         let assessment =
-            Assessment { snapshot: &seen, diagnosis: &steady(), idle_seen: &idle_seen, waiting_scale_in: None };
+            Assessment { snapshot: &seen, diagnosis: &steady(), idle_since: &idle_since, waiting_scale_in: None };
         advance(&mut incidents, assessment, &policy());
         claim(&mut incidents, at(minute)).len()
     };

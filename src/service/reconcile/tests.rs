@@ -72,7 +72,7 @@ fn deploying(second: i64, protected: usize) -> ServiceSnapshot {
     snapshot
 }
 
-fn moving(second: i64) -> ServiceSnapshot {
+fn in_progress(second: i64) -> ServiceSnapshot {
     deploying(second, 0)
 }
 
@@ -119,7 +119,7 @@ fn the_hand_drawn_services_stand_as_they_are_called() {
     let status_of =
         |snapshot| reconciled(&mut ServiceRecord::default(), &snapshot, Reason::Routine).diagnosis.rollout_status;
     assert_eq!(status_of(steady(0)), RolloutStatus::Steady);
-    assert_eq!(status_of(moving(0)), RolloutStatus::InProgress);
+    assert_eq!(status_of(in_progress(0)), RolloutStatus::InProgress);
     assert_eq!(status_of(will_block(0)), RolloutStatus::WillBlock);
     assert_eq!(status_of(blocked(0)), RolloutStatus::Blocked);
     assert_eq!(status_of(unread(steady(0))), RolloutStatus::Unknown);
@@ -128,9 +128,9 @@ fn the_hand_drawn_services_stand_as_they_are_called() {
 #[test]
 fn checks_come_after_30_seconds_1_2_5_10_and_then_15_minutes() {
     let mut record = ServiceRecord::default();
-    reconciled(&mut record, &moving(0), Reason::Routine);
+    reconciled(&mut record, &in_progress(0), Reason::Routine);
     let mut dues = vec![0, due(&record).unwrap()];
-    dues.extend((0..7).map(|_| recheck(&mut record, moving).unwrap()));
+    dues.extend((0..7).map(|_| recheck(&mut record, in_progress).unwrap()));
     let steps: Vec<i64> = dues.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(steps, [30, 60, 120, 300, 600, 900, 900, 900]);
     assert_eq!(record.watch.map(|watch| watch.checks), Some(7));
@@ -139,7 +139,7 @@ fn checks_come_after_30_seconds_1_2_5_10_and_then_15_minutes() {
 #[test]
 fn a_late_recheck_counts_its_step_from_when_it_came() {
     let mut record = watched(Some(NEW), 0, Some(30));
-    reconciled(&mut record, &moving(50), Reason::Recheck(at(30)));
+    reconciled(&mut record, &in_progress(50), Reason::Recheck(at(30)));
     assert_eq!(due(&record), Some(50 + 60));
 }
 
@@ -158,14 +158,14 @@ fn a_check_comes_when_an_alert_is_due_and_at_half_and_four_fifths_of_the_time() 
 #[test]
 fn a_deployment_of_a_service_that_is_not_blocked_has_no_marks() {
     let mut record = watched(Some(NEW), 6, Some(5000));
-    reconciled(&mut record, &moving(5000), Reason::Recheck(at(5000)));
+    reconciled(&mut record, &in_progress(5000), Reason::Recheck(at(5000)));
     assert_eq!(due(&record), Some(5900), "half of its time is at 5400");
 }
 
 #[test]
 fn a_new_rollout_begins_a_new_watch() {
     let mut record = watched(Some("ecs-svc/0"), 6, Some(1000));
-    reconciled(&mut record, &moving(990), Reason::Routine);
+    reconciled(&mut record, &in_progress(990), Reason::Routine);
     let watch = record.watch.clone().unwrap();
     assert_eq!((watch.rollout.as_deref(), watch.started_at, watch.checks), (Some(NEW), at(990), 0));
     assert_eq!(due(&record), Some(1020));
@@ -187,7 +187,7 @@ fn a_rollout_that_ecs_does_not_show_yet_is_reconciled_once_more() {
     reconciled(&mut record, &steady(0), Reason::Begun);
     assert_eq!((record.watch.as_ref().unwrap().rollout.as_deref(), due(&record)), (None, Some(30)));
     let mut shows = record.clone();
-    reconciled(&mut shows, &moving(30), Reason::Recheck(at(30)));
+    reconciled(&mut shows, &in_progress(30), Reason::Recheck(at(30)));
     let watch = shows.watch.unwrap();
     assert_eq!(
         (watch.rollout.as_deref(), watch.started_at, watch.checks),
@@ -200,7 +200,9 @@ fn a_rollout_that_ecs_does_not_show_yet_is_reconciled_once_more() {
 
 #[test]
 fn a_sweep_begins_a_watch_over_what_moves_and_over_nothing_else() {
-    for (snapshot, is_watched) in [(steady(0), false), (moving(0), true), (will_block(0), true), (blocked(0), true)] {
+    for (snapshot, is_watched) in
+        [(steady(0), false), (in_progress(0), true), (will_block(0), true), (blocked(0), true)]
+    {
         let mut record = ServiceRecord::default();
         reconciled(&mut record, &snapshot, Reason::Routine);
         assert_eq!(record.watch.is_some(), is_watched, "{snapshot:?}");
@@ -212,7 +214,7 @@ fn a_concurrent_reconcile_leaves_the_chain_as_it_is() {
     let mut record = watched(Some(NEW), 3, Some(1000));
     let before = record.clone();
     for reason in [Reason::Routine, Reason::Begun, Reason::Recheck(at(700))] {
-        reconciled(&mut record, &moving(800), reason);
+        reconciled(&mut record, &in_progress(800), reason);
         assert_eq!(record, before, "{reason:?}");
     }
 }
@@ -228,9 +230,9 @@ fn a_concurrent_reconcile_with_an_earlier_due_time_moves_the_recheck_forward() {
 #[test]
 fn a_broken_chain_is_continued_by_the_first_reconcile_a_minute_after_its_due_time() {
     let mut record = watched(Some(NEW), 2, Some(1000));
-    reconciled(&mut record, &moving(1059), Reason::Routine);
+    reconciled(&mut record, &in_progress(1059), Reason::Routine);
     assert_eq!(due(&record), Some(1000), "its recheck may yet come");
-    reconciled(&mut record, &moving(1060), Reason::Routine);
+    reconciled(&mut record, &in_progress(1060), Reason::Routine);
     assert_eq!((due(&record), record.watch.as_ref().unwrap().checks), (Some(1360), 3));
     assert!(!is_awaited(&record, at(1000), at(1061)), "should it come after all");
 }
@@ -239,12 +241,12 @@ fn a_broken_chain_is_continued_by_the_first_reconcile_a_minute_after_its_due_tim
 fn after_50_hours_only_the_sweep_reconciles() {
     const GIVEN_UP: i64 = 50 * 3600;
     let mut record = watched(Some(NEW), 200, Some(GIVEN_UP - 1));
-    reconciled(&mut record, &moving(GIVEN_UP - 1), Reason::Recheck(at(GIVEN_UP - 1)));
+    reconciled(&mut record, &in_progress(GIVEN_UP - 1), Reason::Recheck(at(GIVEN_UP - 1)));
     assert_eq!(due(&record), Some(GIVEN_UP - 1 + 900));
-    reconciled(&mut record, &moving(GIVEN_UP + 899), Reason::Recheck(at(GIVEN_UP + 899)));
+    reconciled(&mut record, &in_progress(GIVEN_UP + 899), Reason::Recheck(at(GIVEN_UP + 899)));
     assert!(record.watch.is_some() && due(&record).is_none());
     for reason in [Reason::Routine, Reason::Begun, Reason::Recheck(at(GIVEN_UP + 899))] {
-        reconciled(&mut record, &moving(GIVEN_UP + 9000), reason);
+        reconciled(&mut record, &in_progress(GIVEN_UP + 9000), reason);
         assert!(record.watch.is_some() && due(&record).is_none(), "{reason:?} does not begin it anew");
     }
     assert!(!is_awaited(&record, at(GIVEN_UP), at(GIVEN_UP + 9000)));
@@ -368,12 +370,12 @@ fn since_when_protected_tasks_are_idle_is_remembered_and_forgotten_when_they_wor
     reconciled(&mut record, &idle, Reason::Routine);
     let [first, second] = [1, 2].map(|number| task(number, OLD, None).id);
     let since = |second: i64| at(second);
-    assert_eq!(record.idle_seen, [(first.clone(), since(60)), (second, since(60))].into());
+    assert_eq!(record.idle_since, [(first.clone(), since(60)), (second, since(60))].into());
     let mut later = ServiceSnapshot { at: at(120), ..idle };
     later.tasks[1] =
         TaskSnapshot { deployment: Some(OLD.to_owned()), protected_until: Some(at(7200)), ..refused_task(2) };
     reconciled(&mut record, &unread(later.clone()), Reason::Routine);
-    assert_eq!(record.idle_seen.len(), 2, "tasks outside the snapshot are kept");
+    assert_eq!(record.idle_since.len(), 2, "tasks outside the snapshot are kept");
     reconciled(&mut record, &later, Reason::Routine);
-    assert_eq!(record.idle_seen, [(first, since(60))].into());
+    assert_eq!(record.idle_since, [(first, since(60))].into());
 }

@@ -64,7 +64,7 @@ fn release_idle(
     assessment: Assessment<'_>,
     policy: &RemediationPolicy,
 ) -> Option<Remediation> {
-    let Assessment { snapshot, diagnosis, idle_seen, .. } = assessment;
+    let Assessment { snapshot, diagnosis, idle_since, .. } = assessment;
     let idle = releasable(snapshot, diagnosis);
     if idle.is_empty() {
         state.note(snapshot.at, nothing_idle(snapshot, diagnosis));
@@ -75,7 +75,7 @@ fn release_idle(
         let known = snapshot.tasks.iter().find(|known| known.id == *task);
         known.and_then(|known| known.idle_since).is_some_and(for_long)
     };
-    let by_snapshots = |task: &TaskId| idle_seen.get(task).copied().is_some_and(for_long);
+    let by_snapshots = |task: &TaskId| idle_since.get(task).copied().is_some_and(for_long);
     let mut tasks: Vec<TaskId> = idle.iter().filter(|task| by_snapshots(task) && by_store(task)).cloned().collect();
     tasks.truncate(idle.len().saturating_sub(idle_reserve(snapshot)).min(diagnosis.blocking_tasks.len()));
     (!tasks.is_empty()).then(|| Remediation::Release { tasks, managed: is_managed(&snapshot.service) })

@@ -96,7 +96,7 @@ fn decide_with(
             .collect();
         decide_remediation(
             state,
-            Assessment { snapshot, diagnosis: &diagnosis, idle_seen: seen, waiting_scale_in: None },
+            Assessment { snapshot, diagnosis: &diagnosis, idle_since: seen, waiting_scale_in: None },
             policy,
         )
     })
@@ -424,8 +424,8 @@ fn notes_of_what_is_over_are_kept_for_a_day() {
 
 #[test]
 fn the_next_release_is_due_when_the_first_idle_task_has_been_so_for_the_grace() {
-    let idle_seen = BTreeMap::from([(id(1), at(3)), (id(2), at(1))]);
-    let ripe = |policy: &RemediationPolicy| RemediationState::default().ripe_from(&idle_seen, policy);
+    let idle_since = BTreeMap::from([(id(1), at(3)), (id(2), at(1))]);
+    let ripe = |policy: &RemediationPolicy| RemediationState::default().ripe_from(&idle_since, policy);
     assert_eq!(ripe(&policy(Policy::Notify)), Some(at(6)));
     assert_eq!(ripe(&RemediationPolicy { allowed: Remediations::default(), ..policy(Policy::Notify) }), None);
 }

@@ -220,8 +220,8 @@ fn lost(task: &TaskSnapshot, record: &TaskRecord, at: Timestamp) -> Option<LostT
     record.wanted_until(at)?;
     let until = protection.confirmed_until.filter(|until| *until > at)?;
     let is_newer = protection.own.iter().any(|own| own.asked_at >= at) || !protection.in_flight.is_empty();
-    let seen = is_lost(until, task.protected_until).filter(|_| !is_newer)?;
-    Some(LostTask { task: task.id.clone(), until, seen })
+    let reported = is_lost(until, task.protected_until).filter(|_| !is_newer)?;
+    Some(LostTask { task: task.id.clone(), until, reported })
 }
 
 /// The jobs of a protected task in the state store. A protection that taskhold has not set and that no live job

@@ -33,7 +33,7 @@ fn since_when_a_service_is_blocked_is_remembered_from_reconcile_to_reconcile() {
 
 #[test]
 fn who_moves_on_and_is_blocked_again_begins_anew() {
-    for between in [moving(100), will_block(100), steady(100)] {
+    for between in [in_progress(100), will_block(100), steady(100)] {
         let mut record = ServiceRecord::default();
         reconciled(&mut record, &blocked(0), Reason::Routine);
         reconciled(&mut record, &between, Reason::Routine);
@@ -82,7 +82,7 @@ fn a_rollout_that_will_block_and_was_not_notified_is_not_an_incident() {
 
 #[test]
 fn a_snapshot_with_gaps_ends_no_watch() {
-    for snapshot in [unread(steady(1000)), unread(moving(1000))] {
+    for snapshot in [unread(steady(1000)), unread(in_progress(1000))] {
         let mut record = watched(Some(NEW), 4, Some(1000));
         reconciled(&mut record, &snapshot, Reason::Recheck(at(1000)));
         let watch = record.watch.clone().expect("it goes on");
@@ -97,7 +97,7 @@ fn a_sweep_that_cannot_see_begins_no_watch() {
     reconciled(&mut record, &unread(steady(0)), Reason::Routine);
     assert_eq!(record.watch, None);
     // A deployment in progress shows without the list of tasks.
-    reconciled(&mut record, &unread(moving(0)), Reason::Routine);
+    reconciled(&mut record, &unread(in_progress(0)), Reason::Routine);
     assert_eq!(due(&record), Some(30));
 }
 

@@ -293,7 +293,7 @@ fn errors() -> [EcsError; 3] {
 }
 
 #[tokio::test]
-async fn a_picture_without_gaps_has_every_task_its_protection_and_its_jobs() {
+async fn a_snapshot_without_gaps_has_every_task_its_protection_and_its_jobs() {
     let ecs = steady(250);
     let store = FakeStore::default();
     let snapshot = snapshot_with(&ecs, &store).await;
