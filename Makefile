@@ -11,8 +11,9 @@ PORT ?= 4566
 QUEUES = celery sidekiq bullmq temporal
 # For `make fuzz`, as is TARGET on its command line.
 SECONDS = 30
-# The files that `make mutants` changes, in place of those in .cargo/mutants.toml.
-MUTATE =
+# For `make mutants`: the files that it changes, and which share of the changes it tries, such as 0/8 (all if empty).
+MUTATE = src/outbox.rs src/store.rs src/store/** src/task.rs src/task/** src/service.rs src/service/**
+SHARD =
 # The patches that `make breaks` applies. All of them if empty.
 BREAKS =
 # For `make test-load`.
@@ -47,7 +48,7 @@ building = if test -x $(1); then \
 	else echo 'Building $(2), which takes minutes the first time.'; $(3); fi
 
 .DEFAULT_GOAL := help
-.PHONY: help run test suggestions test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario sim soak quarter serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants breaks deny nightly nightly-scenarios nightly-emulators nightly-terraform nightly-dependencies nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
+.PHONY: help run test suggestions test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario sim soak quarter serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants breaks deny nightly nightly-scenarios nightly-emulators nightly-terraform nightly-dependencies nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants nightly-bench nightly-worker
 
 # Each target names its group: `name: ## use: what it does`.
 help: ## use: list the targets
@@ -253,12 +254,10 @@ nightly-soak: ## prove: simulate 30 days of 500 services with faults, a month wi
 nightly-fuzz: ## prove: fuzz each parser for ten minutes
 	$(MAKE) --no-print-directory fuzz SECONDS=600
 
-nightly-mutants-reconcilers: ## prove: mutate the two reconcilers and see whether a test fails
-	$(MAKE) --no-print-directory mutants MUTATE='src/task.rs src/task/** src/service.rs src/service/**'
-
-nightly-mutants-state: ## prove: mutate the state store and the outbox and see whether a test fails; apply each patch of tests/breaks and see whether its test fails
+# All of them take many hours. The day counts from the epoch, so that each night has the next share.
+nightly-mutants: ## prove: mutate the core and see whether a test fails, an eighth of all mutants each night; apply each patch of tests/breaks and see whether its test fails
 	$(MAKE) --no-print-directory breaks
-	$(MAKE) --no-print-directory mutants MUTATE='src/outbox.rs src/store.rs src/store/**'
+	$(MAKE) --no-print-directory mutants SHARD=$$(($$(date +%s) / 86400 % 8))/8
 
 nightly-bench: ## prove: measure the function as a process, and in process, and check the budgets
 	tests/tools/packages valgrind
@@ -278,13 +277,13 @@ nightly-worker: ## prove: compare taskhold-run with tini and dumb-init; its test
 	$(MAKE) --no-print-directory queues-worker
 	$(MAKE) --no-print-directory figures-worker
 
-MUTATION = $(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) $(MUTATED)
+MUTATION = $(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) $(MUTATED) $(if $(SHARD),--shard $(SHARD))
 MUTATED = $(foreach glob,$(MUTATE),--file '$(glob)')
 mutants: ## prove: change the pure core in each way that cargo-mutants knows, and see whether a test fails: unit tests first, then promises and properties (hours; needs the network the first time)
 	$(CARGO) install --quiet --locked --version 27.1.0 --root $(TARGET)/tools cargo-mutants
 	@# It ends with 2 if a mutant lives, and with 3 if one went on for too long: that is for its lists to tell.
-	$(MUTATION) || { ended=$$?; test $$ended -eq 2 -o $$ended -eq 3; }
-	$(MUTATION) --iterate --config .cargo/mutants-left.toml || { ended=$$?; test $$ended -eq 2 -o $$ended -eq 3; }
+	$(MUTATION) --jobs 2 || { ended=$$?; test $$ended -eq 2 -o $$ended -eq 3; }
+	$(MUTATION) --jobs 2 --iterate --config .cargo/mutants-left.toml || { ended=$$?; test $$ended -eq 2 -o $$ended -eq 3; }
 	@echo 'Surviving mutants:'
 	@cat $(TARGET)/mutants.out/missed.txt
 
