@@ -230,7 +230,7 @@ nightly-terraform: ## prove: apply the Terraform module to an emulated AWS
 	$(MAKE) --no-print-directory test-terraform
 
 nightly-dependencies: ## prove: check licences, sources and known vulnerabilities of dependencies; lints of the two other workspaces
-	$(MAKE) --no-print-directory deny
+	$(MAKE) --no-print-directory deny ADVISORIES=required
 	for workspace in fuzz benches/lambda; do \
 		$(CARGO) fmt --manifest-path $$workspace/Cargo.toml --all --check || exit 1; \
 		$(CARGO) clippy --manifest-path $$workspace/Cargo.toml --all-targets -- -D warnings || exit 1; \
@@ -277,13 +277,15 @@ nightly-worker: ## prove: compare taskhold-run with tini and dumb-init; its test
 	$(MAKE) --no-print-directory queues-worker
 	$(MAKE) --no-print-directory figures-worker
 
-MUTATION = $(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) $(MUTATED) $(if $(SHARD),--shard $(SHARD))
-MUTATED = $(foreach glob,$(MUTATE),--file '$(glob)')
+MUTATIONS = $(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) $(foreach glob,$(MUTATE),--file '$(glob)')
 mutants: ## prove: change the pure core in each way that cargo-mutants knows, and see whether a test fails: unit tests first, then promises and properties (hours; needs the network the first time)
 	$(CARGO) install --quiet --locked --version 27.1.0 --root $(TARGET)/tools cargo-mutants
 	@# It ends with 2 if a mutant lives, and with 3 if one went on for too long: that is for its lists to tell.
-	$(MUTATION) --jobs 2 || { ended=$$?; test $$ended -eq 2 -o $$ended -eq 3; }
-	$(MUTATION) --jobs 2 --iterate --config .cargo/mutants-left.toml || { ended=$$?; test $$ended -eq 2 -o $$ended -eq 3; }
+	$(MUTATIONS) --jobs 2 $(if $(SHARD),--shard $(SHARD)) || { ended=$$?; test $$ended -eq 2 -o $$ended -eq 3; }
+	@# The second round tries what the first left alive, so everything else counts as caught: --shard would divide what is left again.
+	$(MUTATIONS) --list | grep --invert-match --line-regexp --fixed-strings --file=$(TARGET)/mutants.out/missed.txt \
+		--file=$(TARGET)/mutants.out/timeout.txt >$(TARGET)/mutants.out/previously_caught.txt || test $$? -eq 1
+	$(MUTATIONS) --jobs 2 --iterate --config .cargo/mutants-left.toml || { ended=$$?; test $$ended -eq 2 -o $$ended -eq 3; }
 	@echo 'Surviving mutants:'
 	@cat $(TARGET)/mutants.out/missed.txt
 

@@ -44,7 +44,10 @@ impl Reader {
         let unknown: Vec<String> =
             self.variables.keys().filter(|name| name.starts_with("TASKHOLD_") && !known(name)).cloned().collect();
         for name in unknown {
-            let closeness = |setting: &Setting| strsim::jaro_winkler(setting.name, &name);
+            // By pairs of letters: people leave words out or reorder them. The common prefix says nothing.
+            let closeness = |setting: &Setting| {
+                strsim::sorensen_dice(&setting.name["TASKHOLD_".len()..], &name["TASKHOLD_".len()..])
+            };
             let nearest = SETTINGS.iter().max_by(|one, other| closeness(one).total_cmp(&closeness(other)));
             let hint = nearest.map_or("", |setting| setting.name);
             self.problem(&name, format!("is not a setting; the closest is {hint}"));

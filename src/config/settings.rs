@@ -181,6 +181,22 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_leaves_words_out_or_reorders_them_is_answered_with_the_setting_that_it_stands_for() {
+        for (unknown, closest) in [
+            ("TASKHOLD_RETENTION_HOURS", "TASKHOLD_FINISHED_JOB_RETENTION_HOURS"),
+            ("TASKHOLD_GRACE_MINUTES", "TASKHOLD_RELEASE_GRACE_MINUTES"),
+            ("TASKHOLD_SCALE_IN_MINUTES", "TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES"),
+            ("TASKHOLD_MAX_RECEIVE_COUNT", "TASKHOLD_RECEIVES_MAX"),
+            ("TASKHOLD_DYNAMODB_TABLE", "TASKHOLD_TABLE"),
+            ("TASKHOLD_SNS_TOPIC", "TASKHOLD_ALERT_TOPIC_ARN"),
+            ("TASKHOLD_", "TASKHOLD_"),
+        ] {
+            let text = read(&[CLUSTER, (unknown, "1")]).unwrap_err().to_string();
+            assert!(text.contains(&format!("{unknown} is not a setting; the closest is {closest}")), "{text}");
+        }
+    }
+
+    #[test]
     fn clusters_of_two_places_or_of_another_region_than_the_function_are_a_problem() {
         let two = "arn:aws:ecs:eu-west-1:111122223333:cluster/a,arn:aws:ecs:us-east-1:111122223333:cluster/b";
         let text = read(&[("TASKHOLD_CLUSTERS", two)]).unwrap_err().to_string();

@@ -34,7 +34,7 @@ pub struct ServiceRecord {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub refused: BTreeSet<TaskId>,
     /// Protected tasks without a live job, with the moment at which a snapshot first showed them idle.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, alias = "idle_seen", skip_serializing_if = "BTreeMap::is_empty")]
     pub idle_since: BTreeMap<TaskId, Timestamp>,
     /// The remediations that taskhold applied.
     #[serde(default, skip_serializing_if = "RemediationState::is_empty")]
