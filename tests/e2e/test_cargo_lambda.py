@@ -14,7 +14,9 @@ def test_under_cargo_lambda_watch_it_does_as_under_aws_s_emulator(deploy, progra
     # Cargo needs the environment of the person who runs the tests to find itself and its registry; the function must
     # not see it.
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TASKHOLD_"))}
-    environment = ours | world.environment("CARGO-LAMBDA")
+    # A folder of its own, because other tests meanwhile run the bootstrap of the usual one, which has other features.
+    target = programs.project / os.environ.get("CARGO_TARGET_DIR", "target") / "watch"
+    environment = ours | world.environment("CARGO-LAMBDA") | {"CARGO_TARGET_DIR": str(target)}
     world.run(CargoLambdaWatch(programs.cargo_lambda, programs.project, environment, tmp_path / "watch.log", 30))
     world.deliver()
     worker = world.worker(world.idle_task())
