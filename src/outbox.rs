@@ -126,6 +126,18 @@ mod tests {
     }
 
     #[test]
+    fn an_item_that_takes_over_waits_for_the_claim_of_the_one_before_it_and_a_minute_at_most() {
+        let mut claimed = Delivery::default();
+        claimed.claim(minute(0));
+        let later = claimed.taken_over(minute(0));
+        assert!(!later.is_due(minute(0)) && later.is_due(minute(1)) && later.was_claimed());
+        assert!(!claimed.taken_over(minute(1)).was_claimed(), "the claim has ended");
+        let failing = Delivery { claimed_until: Some(minute(60)), failures: 5 };
+        let later = failing.taken_over(minute(0));
+        assert!(later.is_due(minute(1)) && later.failures == 5);
+    }
+
+    #[test]
     fn an_item_that_is_never_taken_is_tried_at_growing_intervals_of_at_most_an_hour() {
         let mut delivery = Delivery::default();
         let mut waits = Vec::new();
