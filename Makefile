@@ -282,7 +282,7 @@ mutants: ## prove: change the pure core in each way that cargo-mutants knows, an
 	$(CARGO) install --quiet --locked --version 27.1.0 --root $(TARGET)/tools cargo-mutants
 	@# It ends with 2 if a mutant lives, and with 3 if one went on for too long: that is for its lists to tell.
 	$(MUTATIONS) --jobs 2 $(if $(SHARD),--shard $(SHARD)) || { ended=$$?; test $$ended -eq 2 -o $$ended -eq 3; }
-	@# The second round tries what the first left alive, so everything else counts as caught: --shard would divide what is left again.
+	@# The second round tests only the survivors, so all other mutants are listed as caught. `--shard` would split the survivors again.
 	$(MUTATIONS) --list | grep --invert-match --line-regexp --fixed-strings --file=$(TARGET)/mutants.out/missed.txt \
 		--file=$(TARGET)/mutants.out/timeout.txt >$(TARGET)/mutants.out/previously_caught.txt || test $$? -eq 1
 	$(MUTATIONS) --jobs 2 --iterate --config .cargo/mutants-left.toml || { ended=$$?; test $$ended -eq 2 -o $$ended -eq 3; }

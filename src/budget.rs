@@ -41,7 +41,7 @@ impl Budget<'_> {
         if self.deadline.duration_since(begin) < CALL_TIME { Err(OutOfTime) } else { Ok(()) }
     }
 
-    /// The part of it in which calls begin within this time from now.
+    /// A budget in which calls may begin only within the next `time`.
     #[must_use]
     pub fn within(self, time: SignedDuration, clock: &dyn Clock) -> Self {
         Self { deadline: self.deadline.min(clock.now() + time + CALL_TIME), ..self }

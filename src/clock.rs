@@ -17,7 +17,7 @@ pub trait Clock: Send + Sync {
     async fn sleep(&self, duration: Duration);
 }
 
-/// The moment `duration` after another, or the last one that there is.
+/// `moment` plus `duration`, or [`Timestamp::MAX`] if that is too late to represent.
 pub(crate) fn after(moment: Timestamp, duration: SignedDuration) -> Timestamp {
     moment.saturating_add(duration).unwrap_or(Timestamp::MAX)
 }

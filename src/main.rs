@@ -106,14 +106,14 @@ async fn run() -> ExitCode {
         }
     };
     let clock = Arc::new(SystemClock::default());
-    let (task_records, service_records) = store::records(&sdk, config.store_table.clone(), clock.clone());
+    let records = store::records(&sdk, config.store_table.clone(), clock.clone());
     let alerts = AwsAlertSink::new(&sdk, config.alert_topic_arn.clone(), config.alert_queue_url.clone());
     let queue = |url: &String| Arc::new(AwsQueue::new(&sdk, url.clone()));
     let function = Function::new(Parts {
         ecs: Arc::new(AwsEcs::new(&sdk)),
         autoscaling: Arc::new(AwsAutoscaling::new(&sdk)),
-        task_records,
-        service_records,
+        task_records: records.tasks,
+        service_records: records.services,
         alerts: Arc::new(alerts),
         dead_letters: config.dead_letter_queue_url.as_ref().map(|url| queue(url) as _),
         clock: clock.clone(),

@@ -64,9 +64,9 @@ impl Delivery {
         self.claimed_until.is_some()
     }
 
-    /// The delivery of an item that takes the place of this one's. The instance that claimed the earlier item may still
-    /// be sending it, and the new one must not overtake it, so the claim stands. The receiver failed before and may
-    /// fail again, so the back-off continues instead of starting over.
+    /// The delivery of the item that replaces this one. It keeps the claim, because the instance that claimed the earlier
+    /// item may still be sending it, and the new item must not overtake it. It keeps the number of failures, because the
+    /// receiver may fail again.
     #[must_use]
     pub fn taken_over(self, now: Timestamp) -> Self {
         let claim_max = now.checked_add(CLAIM).ok();

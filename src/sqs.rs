@@ -13,7 +13,7 @@ pub enum SqsError {
     #[error("{0}")]
     Failed(String),
     /// The answer does not mention the message.
-    #[error("the queue did not answer for it")]
+    #[error("the answer of SQS does not mention the message")]
     Unanswered,
 }
 

@@ -20,11 +20,8 @@ fn page() -> String {
 
 /// The rows of the table whose first column has this heading, each as its three cells.
 fn table(heading: &str) -> Vec<[String; 3]> {
-    let page = page();
-    let rows = page.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |"))).skip(2);
-    let rows = rows.take_while(|line| line.starts_with('|'));
-    let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
-    rows.map(|row| cells(row).try_into().unwrap_or_else(|_| panic!("`{row}` has not three cells"))).collect()
+    let rows = crate::files::table("docs/alerts.md", heading).into_iter();
+    rows.map(|row| row.try_into().unwrap_or_else(|row| panic!("{row:?} has not three cells"))).collect()
 }
 
 /// The scenarios that the table covers.

@@ -2,7 +2,7 @@
 //! publishes and `docs/commands.md` explains, and a command makes no more ECS calls than it reports.
 
 use crate::block_on;
-use crate::files::{path, read};
+use crate::files::{path, read, table};
 use ecs_sim::control_plane::{Millis, ServiceSpec, Variants};
 use ecs_sim::doubles::clock::{SimulatedClock, timestamp};
 use ecs_sim::doubles::ecs::SimulatedEcs;
@@ -728,11 +728,8 @@ fn page() -> String {
 
 /// The first column of the table with this heading, without backticks.
 fn documented(heading: &str) -> Vec<String> {
-    let page = page();
-    let start = format!("| {heading} |");
-    let rows = page.lines().skip_while(|line| !line.starts_with(&start)).skip(2);
-    let cells = rows.take_while(|line| line.starts_with('|')).map(|line| line.split('|').nth(1).unwrap().trim());
-    cells.flat_map(|cell| cell.split(", ")).map(|cell| cell.trim_matches('`').to_owned()).collect()
+    let rows = table("docs/commands.md", heading);
+    rows.iter().flat_map(|row| row[0].split(", ")).map(|cell| cell.trim_matches('`').to_owned()).collect()
 }
 
 /// The fenced blocks of a language.

@@ -173,7 +173,7 @@ mod promises {
         }
     }
 
-    pub(super) async fn a_store_upon_another_version_changes_nothing(
+    pub(super) async fn a_write_with_a_stale_version_changes_nothing(
         store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
@@ -190,7 +190,7 @@ mod promises {
         assert_eq!(jobs_of(&loaded), ["a"]);
     }
 
-    pub(super) async fn of_two_who_store_upon_one_version_one_wins(
+    pub(super) async fn of_two_writes_with_the_same_version_one_wins(
         store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
@@ -285,7 +285,7 @@ mod promises {
         assert_eq!(jobs_of(&store.load(&task(1)).await.unwrap()), ["a", "b"]);
     }
 
-    pub(super) async fn an_update_that_was_overtaken_is_made_again_upon_what_the_other_stored(
+    pub(super) async fn an_overtaken_update_is_repeated_on_the_stored_record(
         store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
@@ -335,7 +335,7 @@ mod promises {
         assert_eq!(rival.stores.load(Ordering::SeqCst), 1);
     }
 
-    pub(super) async fn an_update_upon_a_known_version_that_is_no_longer_there_reads_anew(
+    pub(super) async fn an_update_with_a_stale_known_version_reads_again(
         store: impl Store<TaskRecord>,
         Stage { clock, .. }: Stage,
     ) {
@@ -444,17 +444,17 @@ macro_rules! conforms {
             a_record_that_was_never_stored_is_empty_and_of_version_zero
             a_stored_record_is_loaded_and_other_tasks_are_unchanged
             every_store_makes_a_greater_version
-            a_store_upon_another_version_changes_nothing
-            of_two_who_store_upon_one_version_one_wins
+            a_write_with_a_stale_version_changes_nothing
+            of_two_writes_with_the_same_version_one_wins
             a_record_whose_time_has_not_passed_is_there_whatever_else_is_stored
             a_record_whose_time_has_passed_is_there_as_it_was_or_is_as_if_never_stored
             a_version_does_not_come_again_after_its_record_was_forgotten
             a_later_end_given_by_a_later_store_counts
-            an_update_that_was_overtaken_is_made_again_upon_what_the_other_stored
+            an_overtaken_update_is_repeated_on_the_stored_record
             an_update_that_is_always_overtaken_ends_and_says_so
             an_update_that_is_overtaken_one_time_less_than_the_bound_gets_through
             an_update_that_changes_nothing_is_not_stored
-            an_update_upon_a_known_version_that_is_no_longer_there_reads_anew
+            an_update_with_a_stale_known_version_reads_again
             a_guess_that_there_is_no_record_saves_the_read_and_harms_nothing_where_it_is_wrong
             many_who_update_one_record_at_once_lose_nothing
             an_open_record_is_on_one_page_as_it_was_stored

@@ -1,7 +1,7 @@
 //! Compares the tables of the documentation with the code: settings, parameters, attributes, log lines, metrics.
 //! Also checks that every citation has its heading.
 
-use crate::files::{path, read};
+use crate::files::{path, read, table};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,6 @@ use taskhold::lambda::dead_letter::{
 use taskhold::lambda::received::SENT_AT_ATTRIBUTE;
 use taskhold::metrics::{Counts, METRIC_DIMENSION, METRIC_NAMESPACE};
 use taskhold::service::alert::{AlertKind, Transition};
-
-/// The rows of the table whose first column has this heading, each as its cells without backticks.
-fn table(file: &str, heading: &str) -> Vec<Vec<String>> {
-    let text = read(file);
-    let start = format!("| {heading} |");
-    let mut lines = text.lines().skip_while(|line| !line.starts_with(&start)).skip(2).peekable();
-    assert!(lines.peek().is_some(), "{file} has a table of `{heading}`");
-    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
-    lines.take_while(|line| line.starts_with('|')).map(cells).collect()
-}
 
 fn bare(cell: &str) -> String {
     cell.trim_matches('`').to_owned()

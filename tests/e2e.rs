@@ -13,7 +13,7 @@ use ecs_sim::scenario::{Extent, FunctionUnderTest, Invoked, Scenario, Silent, ru
 use table::{Table, endpoint};
 
 /// All scenarios except those in which ECS is slow, because the delay follows the scenario's clock and a process has its own,
-/// and those that expect one warning of an instance, because each invocation has another instance.
+/// and those that expect one warning per instance, because each invocation is a new instance.
 fn scenarios() -> Vec<Scenario> {
     let mut names: Vec<String> = path("tests/scenarios")
         .read_dir()

@@ -45,3 +45,13 @@ pub(crate) fn prose(relative: &str) -> String {
 pub(crate) fn read(relative: &str) -> String {
     fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
 }
+
+/// The cells of each row of the table of a page whose first column has this heading.
+pub(crate) fn table(page: &str, heading: &str) -> Vec<Vec<String>> {
+    let text = read(page);
+    let start = format!("| {heading} |");
+    let mut lines = text.lines().skip_while(|line| !line.starts_with(&start)).skip(2).peekable();
+    assert!(lines.peek().is_some(), "{page} has a table of `{heading}`");
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    lines.take_while(|line| line.starts_with('|')).map(cells).collect()
+}

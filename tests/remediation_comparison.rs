@@ -181,11 +181,8 @@ fn written(range: &RangeInclusive<usize>) -> String {
 
 /// The rows of the table on the page whose first column has this heading, each as its cells without backticks.
 fn table(heading: &str) -> Vec<Vec<String>> {
-    let page = fs::read_to_string(path("docs/remediations.md")).unwrap();
-    let rows = page.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |"))).skip(2);
-    let rows = rows.take_while(|line| line.starts_with('|'));
-    let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
-    rows.map(cells).collect()
+    let rows = crate::files::table("docs/remediations.md", heading).into_iter();
+    rows.map(|row| row.into_iter().map(|cell| cell.replace('`', "")).collect()).collect()
 }
 
 #[test]

@@ -85,9 +85,8 @@ fn every_scenario_holds_under_the_variants_of_aws_that_it_allows() {
     assert!(failures.is_empty(), "{} of {runs} runs failed:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// Scenarios run under all their variants, in which no scale-in may stop a job that either writer protects: those in
-/// which a worker or another writer sets the protection of a task that taskhold protects too, and three inputs
-/// from the field.
+/// Whether the scenario runs under all its variants because two writers protect its tasks. In these, no scale-in may stop
+/// a job that either writer protects. Two inputs from the field count too.
 fn has_two_writers(scenario: &Scenario) -> bool {
     let field = ["outlived_shared_call.txt", "dead_letter_costs_nothing.txt"];
     let name = scenario.name.as_str();

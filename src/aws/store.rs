@@ -9,8 +9,13 @@ use crate::task::record::TaskRecord;
 use aws_config::SdkConfig;
 use std::sync::Arc;
 
-/// The records of tasks and of services.
-pub type Records = (Arc<dyn StorePages<TaskRecord>>, Arc<dyn StorePages<ServiceRecord>>);
+/// The state store.
+pub struct Records {
+    /// The records of tasks.
+    pub tasks: Arc<dyn StorePages<TaskRecord>>,
+    /// The records of services.
+    pub services: Arc<dyn StorePages<ServiceRecord>>,
+}
 
 /// The records in the table of this name, which is durable and shared by all instances. Without a table they live as
 /// long as this instance of the function, which must be the only one.
@@ -23,5 +28,5 @@ pub fn records(config: &SdkConfig, table: Option<String>, clock: Arc<dyn Clock>)
 
 fn both(store: impl StorePages<TaskRecord> + StorePages<ServiceRecord> + 'static) -> Records {
     let store = Arc::new(store);
-    (store.clone(), store)
+    Records { tasks: store.clone(), services: store }
 }

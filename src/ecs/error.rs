@@ -21,7 +21,7 @@ pub enum EcsError {
     /// A 5xx answer, or an error code that taskhold does not know.
     #[error("ECS failed: {0}")]
     Server(String),
-    /// An answer without what was asked for, or a list without an end.
+    /// An answer that lacks the requested item, or a list that does not end.
     #[error("ECS failed: {0}")]
     Incomplete(String),
     /// No answer, or an unreadable one.

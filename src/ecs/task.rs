@@ -10,7 +10,7 @@ pub struct StopCause {
     pub code: Option<String>,
     /// `stoppedReason`: ECS's explanation.
     pub reason: Option<String>,
-    /// Those of its containers; a container without one is left out.
+    /// The exit codes of the task's containers. Containers without an exit code are left out.
     pub exit_codes: Vec<ContainerExit>,
 }
 

@@ -35,7 +35,7 @@ struct Outcomes {
     states: Vec<TaskState>,
     /// Tasks whose release could not be scheduled, with the reason, by index of the task change.
     unscheduled: HashMap<usize, Unsettled>,
-    /// Task stops that could not be observed, with the reason, by index of the task change.
+    /// Task stops that could not be read, with the reason, by index of the task change.
     unread: HashMap<usize, Unsettled>,
     /// By index of the service or sweep to reconcile.
     reconciled: Vec<Result<(), Unsettled>>,
@@ -120,19 +120,19 @@ impl Function {
         }
     }
 
-    /// Observes the claimed task stops, together with the jobs that the batch itself reports for those tasks. Returns
+    /// Reads the task stops that messages report, together with the jobs that the batch itself reports for those tasks. Returns
     /// the failed ones by index, with the reason.
     async fn read_reported_stops(&self, gathered: &mut Gathered, budget: Budget<'_>) -> HashMap<usize, Unsettled> {
         let stops = std::mem::take(&mut gathered.stops);
         let jobs_at = |place: &usize| gathered.changes[*place].jobs.as_slice();
         let reported: Vec<_> = stops.iter().map(|(place, stop)| ReportedStop { stop, jobs: jobs_at(place) }).collect();
-        let observed = self.services.tasks.read_stops(&reported, budget).await;
+        let reports = self.services.tasks.read_stops(&reported, budget).await;
         let mut unread = HashMap::new();
-        for (place, observed) in stops.into_keys().zip(observed) {
-            match observed {
-                Ok(observed) => {
+        for (place, report) in stops.into_keys().zip(reports) {
+            match report {
+                Ok(report) => {
                     let change = &mut gathered.changes[place];
-                    if let Some(StopReport { end, protection }) = observed {
+                    if let Some(StopReport { end, protection }) = report {
                         (change.end, change.protection) = (end, protection);
                     }
                 }

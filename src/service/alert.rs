@@ -118,7 +118,7 @@ pub struct Alert {
     pub superseded: Vec<String>,
     /// When the problem last came back after it was over.
     pub came_back_at: Option<Timestamp>,
-    /// The end of the jobs that a waiting scale-in expected when its wait began.
+    /// The end of its jobs as it was expected when the scale-in began to wait.
     pub first_expected_end: Option<Timestamp>,
     /// When the snapshot behind the alert was taken.
     pub at: Timestamp,

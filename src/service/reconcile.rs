@@ -31,7 +31,7 @@ pub struct Findings {
     pub action: Option<Remediation>,
     /// The remediations of the service.
     pub remediation: RemediationState,
-    /// The end of the jobs that a waiting scale-in expected when its wait began.
+    /// The end of its jobs as it was expected when the scale-in began to wait.
     pub first_expected_end: Option<Timestamp>,
     /// The notifications to send, claimed by the instance that stores the record.
     pub to_notify: Vec<ClaimedNotification>,

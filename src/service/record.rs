@@ -34,6 +34,7 @@ pub struct ServiceRecord {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub refused: BTreeSet<TaskId>,
     /// Protected tasks without a live job, with the moment at which a snapshot first showed them idle.
+    // Its name in records of earlier commits.
     #[serde(default, alias = "idle_seen", skip_serializing_if = "BTreeMap::is_empty")]
     pub idle_since: BTreeMap<TaskId, Timestamp>,
     /// The remediations that taskhold applied.
@@ -126,6 +127,15 @@ mod tests {
     use crate::service::incident::pending::PendingNotification;
     use crate::service::incident::scope::IncidentScope;
     use crate::service::remediation::{RaiseStage, Raised};
+
+    #[test]
+    fn idle_tasks_of_a_record_of_an_earlier_commit_are_read() {
+        let task: TaskId = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let since = "2026-01-05T09:00:00Z";
+        let record = serde_json::json!({ "idle_seen": { task.as_str(): since } });
+        let record: ServiceRecord = serde_json::from_value(record).unwrap();
+        assert_eq!(record.idle_since, BTreeMap::from([(task, since.parse().unwrap())]));
+    }
 
     #[test]
     fn a_record_is_open_while_a_later_reconcile_has_to_continue_what_it_says() {

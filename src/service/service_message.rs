@@ -6,8 +6,8 @@
 /// What a service message says about a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceMessage {
-    /// A scale-in, on its own or as part of a deployment, waits for protected tasks; or, documented as the reason at the
-    /// end of longer messages, more tasks are protected than desired.
+    /// A scale-in, on its own or as part of a deployment, waits for protected tasks. AWS also documents a reason at the end
+    /// of longer messages: more tasks are protected than desired.
     Protection,
     /// The service has reached a steady state.
     SteadyState,

@@ -121,6 +121,26 @@ pub struct TaskSnapshot {
     pub jobs: Jobs,
 }
 
+impl TaskSnapshot {
+    /// A running task, before its protection and its jobs are read.
+    pub(crate) fn running(id: TaskId, deployment: Option<String>) -> Self {
+        Self {
+            id,
+            deployment,
+            is_running: true,
+            protected_until: None,
+            idle_since: None,
+            lingers_until: None,
+            refused_since: None,
+            rejected: None,
+            is_awaited: false,
+            is_left_protected: false,
+            jobs_started: 0,
+            jobs: Jobs::Unread,
+        }
+    }
+}
+
 /// Live jobs whose starts were rejected, because the task record had no room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectedJobs {

@@ -98,7 +98,7 @@ pub struct Interruption {
     /// ECS's `stoppedReason`, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_reason: Option<String>,
-    /// Those of its containers; a container without one is left out.
+    /// The exit codes of the task's containers. Containers without an exit code are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exit_codes: Vec<ContainerExit>,
     /// Until when ECS had confirmed protection, if that time had not passed.

@@ -10,8 +10,8 @@ use crate::store::error::StoreError;
 use crate::task::protection::Refusal;
 use crate::task::record::TaskRecord;
 
-/// Why a task, a service or a message is not settled: the error of reconciling. Not every one is worth a retry of the
-/// message that asked for it.
+/// Why a task, a service or a message is not settled: the error of a reconcile. Some of these errors are not worth a retry of
+/// the message that caused the reconcile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsettled {
     /// A call for the task failed, or was not answered.
@@ -42,7 +42,7 @@ pub enum Unsettled {
     #[error("interrupted jobs could not be reported: {}", joined(.0))]
     InterruptionNotReported(Vec<DeliveryError>),
     /// The interruption waits for the next attempt to report it.
-    #[error("interrupted jobs could not be reported: earlier attempts failed; the next one follows later")]
+    #[error("interrupted jobs could not be reported: earlier attempts failed; taskhold retries later")]
     InterruptionBacksOff,
     /// The message could not be sent to the dead-letter queue.
     #[error("it could not be dead-lettered: {0}")]

@@ -36,8 +36,8 @@ pub(crate) struct ReportedStop<'a> {
     pub(crate) jobs: &'a [JobReport],
 }
 
-/// Most stops read at once: each may cost a read of protection, whose bucket gives 20 calls a second after a burst of
-/// 100 (aws-facts "ECS: the protection API").
+/// Maximum number of stops that are read concurrently. Each may cost a read of protection, whose bucket gives 20 calls a
+/// second after a burst of 100 (aws-facts "ECS: the protection API").
 const STOPS_AT_ONCE: usize = 8;
 
 /// What ECS says about a stop.
@@ -96,12 +96,12 @@ impl TaskReconciler {
         for (ReportedStop { stop, .. }, record) in stops.iter().zip(records) {
             answered.push((*stop, record, described.remove(&stop.task)));
         }
-        let observed = answered.into_iter().map(async |(stop, record, described)| match (record, described) {
+        let reports = answered.into_iter().map(async |(stop, record, described)| match (record, described) {
             (Err(failure), _) | (Ok(Some(_)), Some(Err(failure))) => Err(failure),
             (Ok(Some(record)), Some(Ok(described))) => Ok(self.report_of(stop, &record, described).await),
             (Ok(_), _) => Ok(None),
         });
-        stream::iter(observed).buffered(STOPS_AT_ONCE).collect().await
+        stream::iter(reports).buffered(STOPS_AT_ONCE).collect().await
     }
 
     async fn describe_at_limited_rate(

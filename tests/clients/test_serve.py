@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from world import CLUSTER, ENVIRONMENT, REGION, TARGET, TOPIC
+from world import CLUSTER, ENVIRONMENT, LIFETIME_SECONDS, REGION, TARGET, TOPIC
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 300
@@ -30,7 +30,8 @@ def version_2():
 
 
 # The directories in which a shell looks for `aws`: version 1 of the pinned list, and version 2 where the machine has it.
-CLIS = {"1": PINNED, **({"2": f"{version_2()}{os.pathsep}{PINNED}"} if version_2() else {})}
+NEWER = version_2()
+CLIS = {"1": PINNED} | ({"2": f"{NEWER}{os.pathsep}{PINNED}"} if NEWER else {})
 
 # One call to each service. The arguments of boto3 are those of the command.
 CALLS = {
@@ -107,24 +108,26 @@ def test_the_aws_cli_finds_the_job_queue(shell):
     assert (sent.returncode, sent.stderr) == (0, "")
 
 
-def test_boto3_finds_each_service(shell):
+def test_boto3_finds_each_service(world):
+    shell = Shell(world.greeting())
     done = shell.run(f'{sys.executable} -c "$1" "$2"', BOTO3, json.dumps(CALLS))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [f"{service} {REGION} {shell.endpoint} 200" for service in CALLS]
 
 
-def test_an_endpoint_that_was_set_before_does_not_win(shell):
+def test_an_endpoint_that_was_set_before_does_not_win(world):
     before = {f"AWS_ENDPOINT_URL_{service}": "http://127.0.0.1:9" for service in ("ECS", "SQS", "SNS")}
     before |= {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
-    done = shell.run(f'{sys.executable} -c "$1" "$2"', BOTO3, json.dumps(CALLS), **before)
+    done = Shell(world.greeting()).run(f'{sys.executable} -c "$1" "$2"', BOTO3, json.dumps(CALLS), **before)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_what_is_exported_is_what_the_clients_read_that_are_not_run_here(shell):
+def test_what_is_exported_is_what_the_clients_read_that_are_not_run_here(world):
     """Version 2 of the AWS CLI, which not every machine has, reads both variables of the Region, and the endpoint of a service before
     that of all; the SDKs of other languages read AWS_REGION (AWS SDKs and Tools Reference Guide, "AWS Region" and
     "Service-specific endpoints")."""
     services = ("", "_ECS", "_SQS", "_SNS", "_APPLICATION_AUTO_SCALING", "_LAMBDA")
+    shell = Shell(world.greeting())
     assert shell.exported() == {
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
@@ -138,12 +141,15 @@ def test_the_function_answers_the_invocation_that_is_printed(pytestconfig):
     """Under `make serve`, which runs the function too. Its sample is named from the folder of the project."""
     simulator = Path(pytestconfig.getoption("ecs_sim")).resolve()
     words = [simulator, "serve", "--port", "0", "--bootstrap", simulator.with_name("bootstrap")]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        printed = list(itertools.takewhile(lambda line: line != "What it does follows here:\n", process.stdout))
-        shell = Shell("".join(printed))
-        command = next(line.strip() for line in printed if line.startswith("  aws lambda invoke"))
-        done = shell.run(f"cd {ROOT}; {command}")
-        process.send_signal(signal.SIGINT)
+    alarm = lambda: signal.alarm(LIFETIME_SECONDS)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, preexec_fn=alarm) as process:
+        try:
+            printed = list(itertools.takewhile(lambda line: line != "What it does follows here:\n", process.stdout))
+            shell = Shell("".join(printed))
+            command = next(line.strip() for line in printed if line.startswith("  aws lambda invoke"))
+            done = shell.run(f"cd {ROOT}; {command}")
+        finally:
+            process.send_signal(signal.SIGINT)
     assert (done.returncode, done.stderr) == (0, "")
     answer, _ = json.JSONDecoder().raw_decode(done.stdout)
     [service] = answer["status"]["services"]

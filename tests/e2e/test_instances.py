@@ -29,7 +29,7 @@ def test_two_instances_on_one_queue_end_as_one_does(deploy):
     assert world.left_in("JobQueue") == world.left_in("DeadLetterQueue") == 0
 
 
-def test_of_two_stores_of_one_record_at_once_one_begins_anew(deploy):
+def test_of_two_concurrent_writes_of_a_record_one_is_retried(deploy):
     world = deploy(functions=2)
     world.come_again_after(3)
     worker = world.worker(world.idle_task())

@@ -55,7 +55,7 @@ impl Pace {
     /// Waits until these reads may begin. Reads that belong together begin together, and what follows waits for all.
     ///
     /// # Errors
-    /// They may not begin within the budget.
+    /// The reads cannot begin within the budget.
     pub(crate) async fn keep(&self, reads: Reads, budget: Budget<'_>, clock: &dyn Clock) -> Result<(), OutOfTime> {
         let now = clock.now();
         let wait = self.services.reserve(reads.services, now).max(self.resources.reserve(reads.resources, now));

@@ -16,7 +16,7 @@ pub(crate) enum Outlook {
     Open,
     /// It ends before its deadline, even if every protection lasts until it expires.
     InTime {
-        /// By how much at least.
+        /// The smallest margin.
         to_spare: SignedDuration,
     },
     /// It ends before its deadline if the jobs end as expected.

@@ -5,7 +5,7 @@ use crate::ecs::service::{Service, ServiceArn, ServiceStatus};
 use crate::ecs::service_deployment::{LifecycleStage, ServiceDeployment, ServiceDeploymentStatus};
 use crate::service::durations::Learned;
 use crate::service::forecast::DiagnosisPolicy;
-use crate::service::snapshot::{JobSnapshot, Jobs, ServiceSnapshot, TaskSnapshot};
+use crate::service::snapshot::{JobSnapshot, ServiceSnapshot, TaskSnapshot};
 use crate::task::job::{JobKey, Labels};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -57,20 +57,7 @@ pub(crate) fn service_deployment(stage: LifecycleStage) -> ServiceDeployment {
 
 /// A running task without protection, whose jobs were not read.
 pub(crate) fn task(number: usize, deployment: &str) -> TaskSnapshot {
-    TaskSnapshot {
-        id: format!("{number:032x}").parse().expect("a task's id"),
-        deployment: Some(deployment.to_owned()),
-        is_running: true,
-        protected_until: None,
-        idle_since: None,
-        lingers_until: None,
-        refused_since: None,
-        rejected: None,
-        is_awaited: false,
-        is_left_protected: false,
-        jobs_started: 0,
-        jobs: Jobs::Unread,
-    }
+    TaskSnapshot::running(format!("{number:032x}").parse().expect("a task's id"), Some(deployment.to_owned()))
 }
 
 /// A job that declared to end at `until`, and of which nothing else is known.

@@ -94,20 +94,9 @@ async fn describe(ecs: &dyn ServiceReads, arn: &ServiceArn, ids: &[TaskId], gaps
 
 /// A task with desired status `RUNNING`. A stopping task blocks nothing.
 fn wanted(task: TaskDescription) -> Option<TaskSnapshot> {
-    (task.desired_status == "RUNNING").then(|| TaskSnapshot {
-        id: task.id,
-        deployment: task.started_by,
-        is_running: task.last_status == "RUNNING",
-        protected_until: None,
-        idle_since: None,
-        lingers_until: None,
-        refused_since: None,
-        rejected: None,
-        is_awaited: false,
-        is_left_protected: false,
-        jobs_started: 0,
-        jobs: Jobs::Unread,
-    })
+    let is_running = task.last_status == "RUNNING";
+    (task.desired_status == "RUNNING")
+        .then(|| TaskSnapshot { is_running, ..TaskSnapshot::running(task.id, task.started_by) })
 }
 
 async fn add_protection(ecs: &dyn ServiceReads, arn: &ServiceArn, snapshot: &mut ServiceSnapshot) {
