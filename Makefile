@@ -11,7 +11,7 @@ PORT ?= 4566
 QUEUES = celery sidekiq bullmq temporal
 # For `make fuzz`, as is TARGET on its command line.
 SECONDS = 30
-# For `make mutants`: the files that it changes, and which share of the changes it tries, such as 0/8 (all if empty).
+# For `make mutants`: the files that it changes, and which share of the changes it tries, such as 0/16 (all if empty).
 MUTATE = src/outbox.rs src/store.rs src/store/** src/task.rs src/task/** src/service.rs src/service/**
 SHARD =
 # The patches that `make breaks` applies. All of them if empty.
@@ -255,9 +255,9 @@ nightly-fuzz: ## prove: fuzz each parser for ten minutes
 	$(MAKE) --no-print-directory fuzz SECONDS=600
 
 # All of them take many hours. The day counts from the epoch, so that each night has the next share.
-nightly-mutants: ## prove: mutate the core and see whether a test fails, an eighth of all mutants each night; apply each patch of tests/breaks and see whether its test fails
+nightly-mutants: ## prove: mutate the core and see whether a test fails, a sixteenth of all mutants each night; apply each patch of tests/breaks and see whether its test fails
 	$(MAKE) --no-print-directory breaks
-	$(MAKE) --no-print-directory mutants SHARD=$$(($$(date +%s) / 86400 % 8))/8
+	$(MAKE) --no-print-directory mutants SHARD=$$(($$(date +%s) / 86400 % 16))/16
 
 nightly-bench: ## prove: measure the function as a process, and in process, and check the budgets
 	tests/tools/packages valgrind
