@@ -210,17 +210,17 @@ impl World {
         self.model.hiccups += 1;
         let owner = store.owner;
         let what = match self.choices.below(3) {
-            0 => "store: a store fails",
+            0 => "store: a write fails",
             1 => {
                 self.compare_and_set(store);
-                "store: the answer to a store is lost"
+                "store: the answer to a write is lost"
             }
             _ => {
                 let land = move |world: &mut Self| {
                     world.compare_and_set(store);
                 };
                 self.leave_behind(LANDS_WITHIN_MS, Box::new(land));
-                "store: a store takes effect after its caller gave up"
+                "store: a write takes effect after its caller gave up"
             }
         };
         self.counts.strike(what);

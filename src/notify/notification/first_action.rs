@@ -67,10 +67,9 @@ fn still_at_work(alert: &Alert) -> String {
 
 fn of_silence(tasks: usize) -> String {
     match tasks {
-        1 => "find out from its log whether the worker of the task still runs: it has stopped sending heartbeats."
-            .to_owned(),
+        1 => "check in the task's log whether its worker still runs: it has stopped sending heartbeats.".to_owned(),
         many => format!(
-            "find out from their logs whether the workers of {many} tasks still run: they have stopped sending heartbeats."
+            "check in the logs of {many} tasks whether their workers still run: they have stopped sending heartbeats."
         ),
     }
 }
