@@ -1,26 +1,13 @@
 //! The function's client of Application Auto Scaling.
 
-use super::world::Sim;
+use super::world::Chaotic;
 use crate::doubles::autoscaling::SimulatedAutoscaling;
 use async_trait::async_trait;
 use taskhold::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
 use taskhold::ecs::service::ServiceArn;
 
-/// Application Auto Scaling, as the function sees it.
-pub(super) struct ChaoticAutoscaling {
-    sim: Sim,
-    inner: SimulatedAutoscaling,
-}
-
-impl ChaoticAutoscaling {
-    pub(super) fn new(sim: &Sim) -> Self {
-        let region = sim.world().region.clone();
-        Self { sim: sim.clone(), inner: SimulatedAutoscaling(region) }
-    }
-}
-
 #[async_trait]
-impl Autoscaling for ChaoticAutoscaling {
+impl Autoscaling for Chaotic<SimulatedAutoscaling> {
     async fn scalable_target(&self, service: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError> {
         let fails = {
             let mut world = self.sim.world();

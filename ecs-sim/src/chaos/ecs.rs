@@ -4,7 +4,7 @@ use super::broken::Broken;
 use super::effects::{Fate, Strikes};
 use super::protection::SentRequest;
 use super::rules::{Focus, Sabotage};
-use super::world::{STRIKES_WITHIN_MS, Sim, World};
+use super::world::{Chaotic, STRIKES_WITHIN_MS, World};
 use crate::doubles::ecs::{SimulatedEcs, answer, count_request, protection_request};
 use crate::region::CLUSTER;
 use async_trait::async_trait;
@@ -67,18 +67,7 @@ impl World {
     }
 }
 
-/// ECS, as the function sees it.
-pub(super) struct ChaoticEcs {
-    sim: Sim,
-    inner: SimulatedEcs,
-}
-
-impl ChaoticEcs {
-    pub(super) fn new(sim: &Sim) -> Self {
-        let region = sim.world().region.clone();
-        Self { sim: sim.clone(), inner: SimulatedEcs(region) }
-    }
-
+impl Chaotic<SimulatedEcs> {
     /// A read either fails or returns the present state; the answer itself arrives later.
     async fn read<T>(&self, read: impl Future<Output = Result<T, EcsError>>) -> Result<T, EcsError> {
         let fault = self.sim.world().read_fault();
@@ -92,7 +81,7 @@ impl ChaoticEcs {
 }
 
 #[async_trait]
-impl Ecs for ChaoticEcs {
+impl Ecs for Chaotic<SimulatedEcs> {
     async fn update_task_protection(
         &self,
         cluster: &ClusterArn,
@@ -158,7 +147,7 @@ impl World {
 }
 
 #[async_trait]
-impl ServiceReads for ChaoticEcs {
+impl ServiceReads for Chaotic<SimulatedEcs> {
     async fn describe_services(&self, cluster: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
         {
             let mut world = self.sim.world();
@@ -215,7 +204,7 @@ impl ServiceReads for ChaoticEcs {
 }
 
 #[async_trait]
-impl ServiceUpdates for ChaoticEcs {
+impl ServiceUpdates for Chaotic<SimulatedEcs> {
     async fn set_desired_count(&self, service: &ServiceArn, to: u32) -> Result<(), EcsError> {
         let fate = self.sim.world().fate(1);
         let number = self.sim.world().polled;

@@ -1,21 +1,22 @@
 //! The scheduler of a run of the real handler. It alone decides which invocation continues, which is cut off and how
 //! time passes.
 
-use super::autoscaling::ChaoticAutoscaling;
 use super::broken::Broken;
 use super::choices::Choices;
 use super::counts::RunCounts;
-use super::ecs::ChaoticEcs;
 use super::events::Event;
 use super::plan::{Move, Narration, Plan, Step};
 use super::rules::{Focus, Sabotage};
-use super::sends::{ChaoticAlerts, ChaoticDeadLetters, ChaoticInterrupted, ChaoticRechecks};
 use super::stage::SETTINGS;
 use super::store::ChaoticStore;
-use super::world::{Recording, Sim, VisibleMessages, World};
+use super::world::{Chaotic, Recording, Sim, VisibleMessages, World};
 use crate::control_plane::Millis;
+use crate::doubles::alerts::SimulatedAlerts;
+use crate::doubles::autoscaling::SimulatedAutoscaling;
+use crate::doubles::ecs::SimulatedEcs;
 use crate::doubles::interleave::{InvocationNo, Poller, SeedOfPanic};
 use crate::doubles::parts::parts;
+use crate::doubles::queues::{SimulatedDeadLetterQueue, SimulatedInterruptedJobQueue, SimulatedRecheckQueue};
 use crate::doubles::settings::config;
 use crate::event_source::Batch;
 use std::future::Future;
@@ -134,14 +135,14 @@ fn function(sim: &Sim) -> Function {
     let config = config.expect("the settings are valid");
     let store = Arc::new(ChaoticStore(sim.clone()));
     Function::new(Parts {
-        autoscaling: Arc::new(ChaoticAutoscaling::new(sim)),
+        autoscaling: Arc::new(Chaotic::new(sim, SimulatedAutoscaling)),
         task_records: store.clone(),
         service_records: store,
-        alerts: Arc::new(ChaoticAlerts::new(sim)),
-        dead_letters: Some(Arc::new(ChaoticDeadLetters::new(sim))),
-        rechecks: Some(Arc::new(ChaoticRechecks::new(sim))),
-        interrupted: Some(Arc::new(ChaoticInterrupted::new(sim))),
-        ..parts(Arc::new(ChaoticEcs::new(sim)), Arc::new(sim.clone()), config)
+        alerts: Arc::new(Chaotic::new(sim, SimulatedAlerts)),
+        dead_letters: Some(Arc::new(Chaotic::new(sim, SimulatedDeadLetterQueue))),
+        rechecks: Some(Arc::new(Chaotic::new(sim, SimulatedRecheckQueue))),
+        interrupted: Some(Arc::new(Chaotic::new(sim, SimulatedInterruptedJobQueue))),
+        ..parts(Arc::new(Chaotic::new(sim, SimulatedEcs)), Arc::new(sim.clone()), config)
     })
 }
 

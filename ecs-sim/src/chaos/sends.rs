@@ -3,10 +3,9 @@
 use super::broken::Broken;
 use super::rules::Sabotage;
 use super::workers::short;
-use super::world::{Sim, World};
+use super::world::{Chaotic, World};
 use crate::doubles::alerts::SimulatedAlerts;
 use crate::doubles::queues::{SimulatedDeadLetterQueue, SimulatedInterruptedJobQueue, SimulatedRecheckQueue};
-use crate::region::SharedRegion;
 use async_trait::async_trait;
 use serde_json::Value;
 use std::time::Duration;
@@ -61,64 +60,8 @@ impl World {
     }
 }
 
-/// The alert topic.
-pub(super) struct ChaoticAlerts {
-    sim: Sim,
-    inner: SimulatedAlerts,
-}
-
-/// The recheck queue.
-pub(super) struct ChaoticRechecks {
-    sim: Sim,
-    inner: SimulatedRecheckQueue,
-}
-
-/// The dead-letter queue.
-pub(super) struct ChaoticDeadLetters {
-    sim: Sim,
-    inner: SimulatedDeadLetterQueue,
-}
-
-/// The queue of interrupted jobs.
-pub(super) struct ChaoticInterrupted {
-    sim: Sim,
-    inner: SimulatedInterruptedJobQueue,
-}
-
-fn region(sim: &Sim) -> (Sim, SharedRegion) {
-    (sim.clone(), sim.world().region.clone())
-}
-
-impl ChaoticAlerts {
-    pub(super) fn new(of: &Sim) -> Self {
-        let (sim, region) = region(of);
-        Self { sim, inner: SimulatedAlerts(region) }
-    }
-}
-
-impl ChaoticRechecks {
-    pub(super) fn new(of: &Sim) -> Self {
-        let (sim, region) = region(of);
-        Self { sim, inner: SimulatedRecheckQueue(region) }
-    }
-}
-
-impl ChaoticDeadLetters {
-    pub(super) fn new(of: &Sim) -> Self {
-        let (sim, region) = region(of);
-        Self { sim, inner: SimulatedDeadLetterQueue(region) }
-    }
-}
-
-impl ChaoticInterrupted {
-    pub(super) fn new(of: &Sim) -> Self {
-        let (sim, region) = region(of);
-        Self { sim, inner: SimulatedInterruptedJobQueue(region) }
-    }
-}
-
 #[async_trait]
-impl Sink for ChaoticAlerts {
+impl Sink for Chaotic<SimulatedAlerts> {
     async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
@@ -186,7 +129,7 @@ impl World {
 }
 
 #[async_trait]
-impl RecheckQueue for ChaoticRechecks {
+impl RecheckQueue for Chaotic<SimulatedRecheckQueue> {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), SqsError> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
@@ -208,7 +151,7 @@ impl RecheckQueue for ChaoticRechecks {
 }
 
 #[async_trait]
-impl DeadLetterQueue for ChaoticDeadLetters {
+impl DeadLetterQueue for Chaotic<SimulatedDeadLetterQueue> {
     async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), SqsError>> {
         let sent =
             self.sim.world().send_fate(["SQS: dead-lettering fails", "SQS: the answer to dead-lettering is lost"]);
@@ -251,7 +194,7 @@ impl World {
 }
 
 #[async_trait]
-impl InterruptedJobQueue for ChaoticInterrupted {
+impl InterruptedJobQueue for Chaotic<SimulatedInterruptedJobQueue> {
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), SqsError>> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();

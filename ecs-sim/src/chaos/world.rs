@@ -171,6 +171,19 @@ impl World {
 #[derive(Clone)]
 pub(super) struct Sim(Arc<Mutex<World>>);
 
+/// A part of the Region as the function sees it: calls fail, or take effect without an answer or late.
+pub(super) struct Chaotic<P> {
+    pub(super) sim: Sim,
+    pub(super) inner: P,
+}
+
+impl<P> Chaotic<P> {
+    pub(super) fn new(sim: &Sim, part: fn(SharedRegion) -> P) -> Self {
+        let region = sim.world().region.clone();
+        Self { sim: sim.clone(), inner: part(region) }
+    }
+}
+
 impl Sim {
     pub(super) fn new(world: World) -> Self {
         Self(Arc::new(Mutex::new(world)))

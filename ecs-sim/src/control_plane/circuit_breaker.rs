@@ -26,8 +26,7 @@ impl ControlPlane {
     /// ClusterNotFoundException, ServiceNotFoundException, and InvalidParameterException when no deployment is in
     /// progress, or when its tasks run already, since it can no longer fail.
     pub fn fail_deployment(&mut self, cluster: &str, service: &str, breaker: CircuitBreaker) -> Result<(), ApiError> {
-        let cluster = self.resolve_cluster(Some(cluster))?;
-        let key = self.service_key(&cluster, service).ok_or_else(ApiError::service_not_found)?;
+        let key = self.named_service(Some(cluster), service)?;
         let service = &self.services[&key];
         let primary = service.primary();
         let runs = |task: &u64| {

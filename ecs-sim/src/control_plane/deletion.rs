@@ -36,8 +36,7 @@ impl ControlPlane {
     /// ClusterNotFoundException, ServiceNotFoundException (also for an INACTIVE service), and InvalidParameterException
     /// for a service with tasks without `force`.
     pub fn delete_service(&mut self, request: DeleteServiceRequest) -> Result<ServiceResponse, ApiError> {
-        let cluster = self.resolve_cluster(request.cluster.as_deref())?;
-        let key = self.service_key(&cluster, &request.service).ok_or_else(ApiError::service_not_found)?;
+        let key = self.named_service(request.cluster.as_deref(), &request.service)?;
         let service = &self.services[&key];
         match service.status {
             SimulatedServiceStatus::Inactive => return Err(ApiError::service_not_found()),

@@ -107,8 +107,7 @@ impl ControlPlane {
         function_arn: &str,
         decision: HookDecision,
     ) -> Result<(), ApiError> {
-        let cluster = self.resolve_cluster(Some(cluster))?;
-        let key = self.service_key(&cluster, service).ok_or_else(ApiError::service_not_found)?;
+        let key = self.named_service(Some(cluster), service)?;
         let hooks = self.services[&key].service_deployment().map(|deployment| deployment.hooks.clone());
         let runs = |hook: &ActiveHook| hook.status == HookState::InProgress && hook.invokes(function_arn);
         let hook = hooks.into_iter().flatten().find(runs);
@@ -127,8 +126,7 @@ impl ControlPlane {
     /// # Errors
     /// ClusterNotFoundException, ServiceNotFoundException, and InvalidParameterException if none is in progress.
     pub fn stop_deployment(&mut self, cluster: &str, service: &str) -> Result<(), ApiError> {
-        let cluster = self.resolve_cluster(Some(cluster))?;
-        let key = self.service_key(&cluster, service).ok_or_else(ApiError::service_not_found)?;
+        let key = self.named_service(Some(cluster), service)?;
         if self.service_mut(key).deployment_in_progress().is_none() {
             return Err(ApiError::invalid("no deployment is in progress"));
         }
@@ -147,8 +145,7 @@ impl ControlPlane {
         service: &str,
         decision: HookDecision,
     ) -> Result<(), ApiError> {
-        let cluster = self.resolve_cluster(Some(cluster))?;
-        let key = self.service_key(&cluster, service).ok_or_else(ApiError::service_not_found)?;
+        let key = self.named_service(Some(cluster), service)?;
         let hooks = self.services[&key].service_deployment().map(|deployment| deployment.hooks.clone());
         let waits = hooks.into_iter().flatten().find(|hook| hook.status == HookState::AwaitingAction);
         let hook = waits.ok_or_else(|| ApiError::invalid("no PAUSE hook waits"))?;

@@ -22,8 +22,7 @@ impl ControlPlane {
     /// ClusterNotFoundException, ServiceNotFoundException, and InvalidParameterException for a service that ECS would
     /// not rebalance: one with task sets, not steady, with fewer than two tasks, or without room for another.
     pub fn rebalance(&mut self, cluster: &str, service: &str) -> Result<(), ApiError> {
-        let cluster = self.resolve_cluster(Some(cluster))?;
-        let key = self.service_key(&cluster, service).ok_or_else(ApiError::service_not_found)?;
+        let key = self.named_service(Some(cluster), service)?;
         let service = &self.services[&key];
         let count = service.tasks.len();
         let has_room = service.upper_bound() as usize > count;

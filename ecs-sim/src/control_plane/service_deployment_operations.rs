@@ -58,8 +58,7 @@ impl ControlPlane {
         request: ListServiceDeploymentsRequest,
     ) -> Result<ListServiceDeploymentsResponse, ApiError> {
         self.buckets.take(Category::ServiceDeploymentRead, self.now)?;
-        let cluster = self.resolve_cluster(request.cluster.as_deref())?;
-        let key = self.service_key(&cluster, &request.service).ok_or_else(ApiError::service_not_found)?;
+        let key = self.named_service(request.cluster.as_deref(), &request.service)?;
         let size = page_size(request.max_results, LISTED_DEFAULT)?;
         let skip = request.next_token.as_deref().map_or(Ok(0), str::parse::<usize>);
         let skip = skip.map_err(|_| ApiError::invalid("Invalid token."))?;

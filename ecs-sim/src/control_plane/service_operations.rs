@@ -132,8 +132,7 @@ impl ControlPlane {
 
     /// UpdateService without its token bucket.
     pub(super) fn apply_service_update(&mut self, request: UpdateServiceRequest) -> Result<u64, ApiError> {
-        let cluster = self.resolve_cluster(request.cluster.as_deref())?;
-        let key = self.service_key(&cluster, &request.service).ok_or_else(ApiError::service_not_found)?;
+        let key = self.named_service(request.cluster.as_deref(), &request.service)?;
         let service = &self.services[&key];
         if service.status != SimulatedServiceStatus::Active {
             return Err(ApiError::service_not_active());

@@ -163,6 +163,12 @@ impl ControlPlane {
         name.filter(|name| self.clusters.contains_key(*name)).map(str::to_owned).ok_or_else(ApiError::cluster_not_found)
     }
 
+    /// The service that a request names, in the cluster that it names.
+    pub(super) fn named_service(&self, cluster: Option<&str>, service: &str) -> Result<u64, ApiError> {
+        let cluster = self.resolve_cluster(cluster)?;
+        self.service_key(&cluster, service).ok_or_else(ApiError::service_not_found)
+    }
+
     pub(super) fn service_key(&self, cluster: &str, given: &str) -> Option<u64> {
         let cluster = self.names.own("cluster", cluster)?;
         let (named, service) = names::split(self.names.own("service", given)?);

@@ -214,8 +214,7 @@ impl ControlPlane {
     }
 
     fn service_with_task_sets(&self, cluster: Option<&str>, service: &str) -> Result<u64, ApiError> {
-        let cluster = self.resolve_cluster(cluster)?;
-        let key = self.service_key(&cluster, service).ok_or_else(ApiError::service_not_found)?;
+        let key = self.named_service(cluster, service)?;
         let service = &self.services[&key];
         if service.status != SimulatedServiceStatus::Active {
             return Err(ApiError::service_not_active());

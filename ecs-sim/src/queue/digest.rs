@@ -45,18 +45,3 @@ fn add(md5: &mut Md5, part: &[u8]) {
 fn hex(digest: impl AsRef<[u8]>) -> String {
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn body_digest_is_plain_md5() {
-        assert_eq!(md5_of_text("Hello"), "8b1a9953c4611296a827abf8c47804d7");
-    }
-
-    #[test]
-    fn no_attributes_have_no_digest() {
-        assert_eq!(md5_of_attributes(&BTreeMap::new()), None);
-    }
-}

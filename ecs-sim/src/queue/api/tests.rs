@@ -67,6 +67,7 @@ fn only_attributes_that_were_asked_for_come_back() {
     let bare = client.ok("ReceiveMessage", now);
     assert_eq!(bare["Messages"][0]["Attributes"], Value::Null);
     assert_eq!(bare["Messages"][0]["MessageAttributes"], Value::Null);
+    assert_eq!(bare["Messages"][0]["MD5OfMessageAttributes"], Value::Null);
     let input = json!({
         "QueueUrl": URL, "MessageSystemAttributeNames": ["SenderId"], "MessageAttributeNames": ["job.*"],
     });
