@@ -8,6 +8,7 @@ use crate::service::durations::{Learned, LearnedEnd};
 use crate::service::forecast::{self, DeadlineSource, ForecastBasis};
 use crate::service::preflight::{PreflightVerdict, preflight};
 use crate::service::rollout as replaced;
+use crate::service::rollout_status::kept_until;
 use crate::service::snapshot::fixture::{self, policy, task};
 use crate::service::snapshot::{Gap, JobSnapshot, Jobs};
 use crate::service::suggested_action::command::shell_quoted;
@@ -135,6 +136,16 @@ fn new_tasks_that_have_no_room_beside_protected_ones_are_blocked_by_them() {
     let (to, command) = raise.expect("new tasks need room");
     assert_eq!(to, 200);
     assert!(command.ends_with("--deployment-configuration maximumPercent=200,minimumHealthyPercent=50"), "{command}");
+}
+
+#[test]
+fn the_time_for_which_ecs_keeps_old_tasks_has_passed_at_its_end() {
+    let mut snapshot = deploying(vec![protected(1, OLD, 90)]);
+    let rollout = judge(&snapshot).rollout;
+    for (minutes, until) in [(31, Some(at(61))), (30, None)] {
+        snapshot.service.old_tasks_kept = SignedDuration::from_mins(minutes);
+        assert_eq!(kept_until(&snapshot, &rollout), until);
+    }
 }
 
 #[test]

@@ -138,6 +138,8 @@ fn what_remains_of_a_deployment_that_succeeded_is_a_clean_up_with_two_weeks() {
     let deadline = Deadline { at: at(40 + 14 * 24 * 60), source: DeadlineSource::CleanUp };
     assert_eq!(diagnosis.deadline, Some(deadline));
     assert!(matches!(diagnosis.suggested_actions[..], [SuggestedAction::Wait { .. }]));
+    let gaps = vec![Gap::Protection(EcsError::Throttled)];
+    assert_eq!(judge(&ServiceSnapshot { gaps, ..snapshot.clone() }).rollout_status, RolloutStatus::Unknown);
     // The service deployment of an earlier deployment says nothing about this one.
     snapshot.service_deployment.as_mut().unwrap().finished_at = Some(at(29));
     assert_eq!(judge(&snapshot).rollout_status, RolloutStatus::Blocked);
