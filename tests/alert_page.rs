@@ -1,22 +1,16 @@
 //! Compares docs/alerts.md with the scenarios: its table lists each scenario once, with the alerts that it expects;
 //! its example email is one that a scenario sends; and it covers every kind of alert.
 
-use crate::files::path;
+use crate::files::read;
+use crate::in_process::{named, play, scenarios};
 use ecs_sim::control_plane::{Millis, Variants};
-use ecs_sim::region::{Region, SharedRegion};
-use ecs_sim::scenario::{Expectation, InProcess, Observer, Scenario, Statement, TimelineEntry, run};
-use std::collections::BTreeMap;
-use std::fs;
+use ecs_sim::scenario::{Expectation, Observer, Scenario, Statement, TimelineEntry};
 use taskhold::service::alert::AlertKind;
 
 /// Name prefixes of the scenarios that test alerts.
 const ABOUT_ALERTS: [&str; 4] = ["alert_", "deployment_", "interrupted_", "refused_"];
 /// Minimum number of rows about deployments.
 const DEPLOYMENT_ROWS_MIN: usize = 20;
-
-fn page() -> String {
-    fs::read_to_string(path("docs/alerts.md")).unwrap()
-}
 
 /// The rows of the table whose first column has this heading, each as its three cells.
 fn table(heading: &str) -> Vec<[String; 3]> {
@@ -25,16 +19,9 @@ fn table(heading: &str) -> Vec<[String; 3]> {
 }
 
 /// The scenarios that the table covers.
-fn scenarios() -> BTreeMap<String, Scenario> {
-    let files = path("tests/scenarios").read_dir().unwrap().map(|entry| entry.unwrap());
-    let names = files.map(|file| file.file_name().into_string().unwrap());
-    let names = names.filter(|name| ABOUT_ALERTS.iter().any(|begin| name.starts_with(begin)));
-    names.map(|name| (name.clone(), read(&name))).collect()
-}
-
-fn read(name: &str) -> Scenario {
-    let text = fs::read_to_string(path("tests/scenarios").join(name)).unwrap();
-    Scenario::parse(name, &text).unwrap()
+fn about_alerts() -> impl Iterator<Item = Scenario> {
+    let is_covered = |scenario: &Scenario| ABOUT_ALERTS.iter().any(|begin| scenario.name.starts_with(begin));
+    scenarios().into_iter().filter(is_covered)
 }
 
 /// The alerts that a scenario expects, as the table writes them: for each kind its events, in order.
@@ -63,7 +50,7 @@ fn every_scenario_about_alerts_is_in_one_row_with_its_alerts() {
         rows.map(|[_, notified, scenario]| (scenario.trim_matches('`').to_owned(), notified)).collect();
     rows.sort();
     let scenarios: Vec<(String, String)> =
-        scenarios().into_iter().map(|(name, scenario)| (name, notified(&scenario))).collect();
+        about_alerts().map(|scenario| (scenario.name.clone(), notified(&scenario))).collect();
     assert_eq!(rows, scenarios);
     let deployments = rows.iter().filter(|(scenario, _)| scenario.starts_with("deployment_")).count();
     assert!(deployments >= DEPLOYMENT_ROWS_MIN, "{deployments} rows are about deployments");
@@ -71,8 +58,9 @@ fn every_scenario_about_alerts_is_in_one_row_with_its_alerts() {
 
 #[test]
 fn every_scenario_about_alerts_begins_with_its_point_and_hears_every_alert() {
-    for (name, scenario) in scenarios() {
-        let text = fs::read_to_string(path("tests/scenarios").join(&name)).unwrap();
+    for scenario in about_alerts() {
+        let name = &scenario.name;
+        let text = read(&format!("tests/scenarios/{name}"));
         assert!(text.starts_with("# "), "{name} says nothing of its point");
         let is = |wanted: fn(&Statement) -> bool| scenario.lines.iter().any(|line| wanted(&line.statement));
         assert!(!is(|statement| *statement == Statement::MuteAlerts), "{name} does not receive alerts");
@@ -104,13 +92,9 @@ impl Observer for Mailbox {
 
 #[test]
 fn the_mail_on_the_page_is_one_that_is_sent() {
-    let scenario = read("deployment_expected_just_in_time.txt");
-    let region = SharedRegion::new(Region::for_scenario(Variants::default()));
-    let mut function = InProcess::new(&region, scenario.settings()).unwrap();
     let mut mailbox = Mailbox::default();
-    let entry = run(&scenario, region, &mut function, &mut mailbox);
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(entry).unwrap();
-    let page = page();
+    play(&named("deployment_expected_just_in_time.txt"), Variants::default(), &mut mailbox).unwrap();
+    let page = read("docs/alerts.md");
     let (_, rest) = page.split_once("## Reading an alert email").unwrap();
     let (_, rest) = rest.split_once("```\n").unwrap();
     let (shown, _) = rest.split_once("```").unwrap();

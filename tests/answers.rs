@@ -3,16 +3,13 @@
 
 use crate::block_on;
 use crate::files::{path, read, table};
-use ecs_sim::control_plane::{Millis, ServiceSpec, Variants};
-use ecs_sim::doubles::clock::{SimulatedClock, timestamp};
-use ecs_sim::doubles::ecs::SimulatedEcs;
-use ecs_sim::doubles::parts::parts;
-use ecs_sim::doubles::settings::config;
+use crate::stage::StagedRegion;
+use ecs_sim::control_plane::{Millis, ServiceSpec};
 use ecs_sim::doubles::stepped::Stepped;
 use ecs_sim::doubles::steps::Steps;
 use ecs_sim::event_source::FunctionAnswer;
 use ecs_sim::play::Process;
-use ecs_sim::region::{Region, SharedRegion};
+use ecs_sim::region::{CLUSTER, Region, SharedRegion};
 use ecs_sim::scenario::{FunctionUnderTest, InProcess, Invoked, Scenario, Silent, run};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -24,7 +21,7 @@ use std::sync::Arc;
 use taskhold::api::answer::{ANSWER_BYTES_MAX, Answer};
 use taskhold::api::service_answer::ServiceReport;
 use taskhold::ecs::service::ServiceArn;
-use taskhold::lambda::function::{Function, Parts};
+use taskhold::lambda::function::Parts;
 use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::diagnosis::{Remembered, diagnose};
@@ -168,12 +165,12 @@ fn validator() -> jsonschema::Validator {
 }
 
 /// The function, and its answers to operators.
-struct Asked<F> {
+struct AskedFunction<F> {
     function: F,
     answers: Vec<Value>,
 }
 
-impl<F: FunctionUnderTest> FunctionUnderTest for Asked<F> {
+impl<F: FunctionUnderTest> FunctionUnderTest for AskedFunction<F> {
     async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
         let invoked = self.function.invoke(payload, deadline).await;
         if let FunctionAnswer::Answered(answer) = &invoked.answer
@@ -195,71 +192,40 @@ fn answers_of(name: &str, text: &str) -> Vec<Value> {
     let begin = region.lock().now() + FRACTION_MS;
     region.lock().advance_to(begin);
     let function = InProcess::new(&region, scenario.settings()).unwrap();
-    let mut asked = Asked { function, answers: Vec::new() };
+    let mut asked = AskedFunction { function, answers: Vec::new() };
     block_on(run(&scenario, region, &mut asked, &mut Silent)).unwrap_or_else(|failure| panic!("{failure}"));
     asked.answers
 }
 
-/// A Region with one service of this many tasks, and the function.
-struct Stage {
-    region: SharedRegion,
-    function: InProcess,
-    tasks: Vec<String>,
-}
-
-impl Stage {
-    fn new(tasks: u32) -> Self {
-        let region = SharedRegion::new(Region::for_scenario(Variants::default()));
-        let tasks = region.lock().ecs.create_service(ServiceSpec::new("video", "web", tasks)).unwrap();
-        let function = InProcess::new(&region, std::iter::empty()).unwrap();
-        Self { region, function, tasks }
-    }
-
-    fn ask(&mut self, payload: &str) -> Value {
-        let deadline = self.region.lock().now() + 30_000;
-        match block_on(self.function.invoke(payload, deadline)).answer {
-            FunctionAnswer::Answered(answer) => answer,
-            FunctionAnswer::Failed => panic!("{payload} is not answered"),
-        }
-    }
-
-    /// Makes ECS throttle this read, as other callers in the account would.
-    fn exhaust(&self, operation: &str, request: &Value) {
-        let mut region = self.region.lock();
-        while region.ecs.call(operation, request).is_ok() {}
-    }
+/// A service of this many tasks.
+fn web(tasks: u32) -> ServiceSpec {
+    ServiceSpec::new(CLUSTER, "web", tasks)
 }
 
 /// Answers of a status command for which ECS throttles the list of tasks, or their protection.
 fn answers_with_gaps() -> Vec<Value> {
     let mut answers = Vec::new();
     for operation in ["ListTasks", "GetTaskProtection"] {
-        let mut stage = Stage::new(2);
-        stage.exhaust(operation, &json!({"cluster": "video", "tasks": stage.tasks}));
-        answers.push(stage.ask(r#"{"status": {"service": "web"}}"#));
-        answers.push(stage.ask(r#"{"preflight": {"service": "web"}}"#));
+        let mut stage = StagedRegion::new();
+        // ECS throttles this read, as it does when other callers in the account use it up.
+        let request = json!({"cluster": CLUSTER, "tasks": stage.tasks});
+        while stage.region.lock().ecs.call(operation, &request).is_ok() {}
+        answers.push(stage.invoke(r#"{"status": {"service": "web"}}"#));
+        answers.push(stage.invoke(r#"{"preflight": {"service": "web"}}"#));
     }
     answers
 }
 
 /// The answer to `status` when the state store fails.
 fn answer_without_a_store() -> Value {
-    let stage = Stage::new(2);
-    let mut region = stage.region.lock();
-    region.ecs.set_own_protection(&stage.tasks[0], Some(60)).unwrap();
-    region.ecs.deploy("video", "web").unwrap();
-    let (config, deadline) = (config(&region, std::iter::empty()).unwrap(), timestamp(region.now() + 30_000));
-    drop(region);
-    let clock = Arc::new(SimulatedClock(stage.region.clone()));
-    let broken = Arc::new(Stepped::new(MemoryStore::new(clock.clone()), &Steps::default()));
-    broken.failing.fail_all();
-    let function = Function::new(Parts {
-        task_records: broken.clone(),
-        service_records: broken,
-        ..parts(Arc::new(SimulatedEcs(stage.region.clone())), clock, config)
+    let stage = StagedRegion::of_parts(web(2), &[], |_, parts| {
+        let broken = Arc::new(Stepped::new(MemoryStore::new(parts.clock.clone()), &Steps::default()));
+        broken.failing.fail_all();
+        Parts { task_records: broken.clone(), service_records: broken, ..parts }
     });
-    let (answer, _) = block_on(function.handle(r#"{"status": {"service": "web"}}"#, deadline)).unwrap();
-    serde_json::to_value(answer).unwrap()
+    stage.region.lock().ecs.set_own_protection(&stage.tasks[0], Some(60)).unwrap();
+    stage.region.lock().ecs.deploy(CLUSTER, "web").unwrap();
+    stage.invoke(&json!({"status": {"service": "web"}}))
 }
 
 /// The kinds of service incidents. An interrupted job is no incident of its service.
@@ -331,8 +297,8 @@ fn all_answers() -> Vec<(String, Value)> {
     answers.extend(answers_with_a_full_record().into_iter().map(|answer| ("a full record".to_owned(), answer)));
     answers.push(("incidents".to_owned(), answer_with_incidents()));
     let payloads = [r#"{"status": {}}"#, r#"{"preflight": {"service": "web"}}"#, r#"{"sweep": {}}"#];
-    let mut empty = Stage::new(0);
-    answers.extend(payloads.map(|payload| ("a service without tasks".to_owned(), empty.ask(payload))));
+    let mut empty = StagedRegion::in_process(web(0), &[]);
+    answers.extend(payloads.map(|payload| ("a service without tasks".to_owned(), empty.invoke(payload))));
     answers
 }
 
@@ -374,16 +340,16 @@ fn form(answer: &Value) -> BTreeSet<String> {
 
 /// Answers about a task whose record is full of live jobs and has no room for the last ones.
 fn answers_with_a_full_record() -> Vec<Value> {
-    let mut stage = Stage::new(2);
+    let mut stage = StagedRegion::new();
     let start = |job: usize| {
         let body = json!({"version": 1, "type": "job.started", "jobId": format!("{job:03}{}", "🎬".repeat(253)),
             "cluster": "video", "taskId": stage.tasks[0], "maxDurationMinutes": 60});
         json!({"messageId": format!("m-{job}"), "eventSource": "aws:sqs", "body": body.to_string()})
     };
     let batch = json!({"Records": (0..400).map(start).collect::<Vec<_>>()});
-    assert_eq!(stage.ask(&batch.to_string()), json!({"batchItemFailures": []}));
+    assert_eq!(stage.invoke(&batch), json!({"batchItemFailures": []}));
     [r#"{"status": {"service": "web"}}"#, r#"{"preflight": {"service": "web"}}"#]
-        .map(|payload| stage.ask(payload))
+        .map(|payload| stage.invoke(payload))
         .into()
 }
 
@@ -688,10 +654,10 @@ fn open_incidents_come_first_and_an_unsent_one_has_no_notification_time() {
 #[test]
 fn a_status_takes_two_reads_and_three_for_every_hundred_tasks_at_most() {
     for tasks in [0, 1, 100, 101, 250, 1000] {
-        let mut stage = Stage::new(tasks);
+        let mut stage = StagedRegion::in_process(web(tasks), &[]);
         for payload in [r#"{"status": {"service": "web"}}"#, r#"{"preflight": {"service": "web"}}"#] {
             stage.region.lock().calls.clear();
-            let answer = stage.ask(payload);
+            let answer = stage.invoke(payload);
             assert!(answer.get("error").is_none(), "{answer}");
             let reads = stage.region.lock().calls.len();
             let most = 2 + 3 * usize::try_from(tasks.div_ceil(100)).unwrap();
@@ -705,15 +671,15 @@ fn a_status_takes_two_reads_and_three_for_every_hundred_tasks_at_most() {
 
 #[test]
 fn a_cluster_with_more_services_than_the_answer_says_so() {
-    let mut stage = Stage::new(0);
-    let create = |stage: &Stage, name: &str| {
+    let mut stage = StagedRegion::in_process(web(0), &[]);
+    let create = |stage: &StagedRegion, name: &str| {
         stage.region.lock().ecs.create_service(ServiceSpec::new("video", name, 0)).unwrap();
     };
     (1..100).for_each(|number| create(&stage, &format!("web-{number}")));
     // ECS allows 20 service reads a second after a burst of 100. A call takes time in AWS too.
     stage.region.lock().latency_ms = 20;
-    let ask = |stage: &mut Stage| {
-        let answer = stage.ask(r#"{"status": {}}"#);
+    let ask = |stage: &mut StagedRegion| {
+        let answer = stage.invoke(r#"{"status": {}}"#);
         assert!(validator().is_valid(&answer), "{answer:#}");
         (answer["status"]["services"].as_array().unwrap().len(), answer["status"]["more"].clone())
     };
@@ -808,7 +774,7 @@ fn the_real_function_answers_the_same() {
         let region = SharedRegion::new(Region::for_scenario(scenario.variants()[0]));
         let bootstrap = crate::files::bootstrap();
         let process = Process::start(&region, bootstrap, scenario.settings()).await.unwrap();
-        let mut asked = Asked { function: process, answers: Vec::new() };
+        let mut asked = AskedFunction { function: process, answers: Vec::new() };
         run(&scenario, region, &mut asked, &mut Silent).await.unwrap_or_else(|failure| panic!("{failure}"));
         asked.function.stop().await;
         asked.answers

@@ -6,22 +6,20 @@ mod full_records;
 mod known;
 
 use crate::files::prose;
-use crate::watch::counted::Cause;
+use crate::stage::StagedRegion;
+use crate::watch::counted::InvocationCause;
 use crate::watch::parts::locked;
-use crate::watch::world::{HOUR, MINUTE, SECOND, World};
+use crate::watch::world::{HOUR, MINUTE, SECOND, WatchedWorld};
 use ecs_sim::control_plane::{ServiceSpec, Setup};
-use ecs_sim::doubles::clock::{SimulatedClock, timestamp};
-use ecs_sim::doubles::ecs::SimulatedEcs;
-use ecs_sim::doubles::parts::parts;
+use ecs_sim::doubles::clock::timestamp;
 use ecs_sim::doubles::queues::SimulatedDeadLetterQueue;
-use ecs_sim::doubles::settings::config;
 use ecs_sim::event_source::FunctionAnswer;
 use ecs_sim::queue::SendMessage;
-use ecs_sim::region::{CLUSTER, JOB_QUEUE, Region, SharedRegion};
+use ecs_sim::region::{CLUSTER, JOB_QUEUE};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use taskhold::lambda::function::{Function, Parts};
+use taskhold::lambda::function::Parts;
 use taskhold::store::RECORD_BYTES_MAX;
 
 /// The reads of the sweeps of a steady cluster during [`cost`].
@@ -29,14 +27,14 @@ const READS_OF_SWEEPS: u64 = 10;
 const ARN: &str = "arn:aws:ecs:eu-west-1:111122223333";
 
 /// The function, with the service `web` of two tasks, and a sweep every five minutes.
-struct Place {
-    world: World,
+struct AttackedService {
+    world: WatchedWorld,
     tasks: Vec<String>,
 }
 
-impl Place {
+impl AttackedService {
     fn new() -> Self {
-        let mut world = World::new(Setup::default(), &[]);
+        let mut world = WatchedWorld::new(Setup::default(), &[]);
         let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 2));
         world.sweep_every(5 * MINUTE, 41_000);
         world.advance(SECOND);
@@ -59,7 +57,7 @@ impl Place {
     }
 
     fn ask(&mut self, command: &Value) -> Value {
-        match self.world.invoke(&command.to_string(), Cause::Sweep) {
+        match self.world.invoke(&command.to_string(), InvocationCause::Sweep) {
             FunctionAnswer::Answered(answer) => answer,
             FunctionAnswer::Failed => panic!("{command} failed"),
         }
@@ -84,7 +82,7 @@ impl Place {
 
 /// What a kind of message has cost.
 #[derive(Debug)]
-struct Cost {
+struct MessageCost {
     /// `UpdateTaskProtection`, and every other call.
     calls: u64,
     reads: u64,
@@ -97,9 +95,9 @@ struct Cost {
 }
 
 /// Sends 300 messages within a minute, and lets a day pass without others.
-fn cost(name: &str, message: impl Fn(&Place, usize) -> Value) -> Cost {
-    let mut place = Place::new();
-    let calls_of = |place: &mut Place| {
+fn cost(name: &str, message: impl Fn(&AttackedService, usize) -> Value) -> MessageCost {
+    let mut place = AttackedService::new();
+    let calls_of = |place: &mut AttackedService| {
         let counted = place.world.counted();
         let all: u64 = counted.calls.values().sum();
         (all - counted.reads(), counted.reads())
@@ -115,7 +113,7 @@ fn cost(name: &str, message: impl Fn(&Place, usize) -> Value) -> Cost {
     }
     place.world.advance(20 * MINUTE);
     let (after, reads_after) = calls_of(&mut place);
-    let mut cost = Cost {
+    let mut cost = MessageCost {
         calls: after - calls,
         reads: reads_after - reads - READS_OF_SWEEPS,
         stores: place.stores() - stores,
@@ -135,7 +133,7 @@ fn cost(name: &str, message: impl Fn(&Place, usize) -> Value) -> Cost {
 }
 
 /// Compares a cost with the row of this name in SECURITY.md.
-fn compare_with_page(name: &str, cost: &Cost) {
+fn compare_with_page(name: &str, cost: &MessageCost) {
     let page = include_str!("../SECURITY.md");
     let row = page.lines().find_map(|line| line.strip_prefix(&format!("| {name} | ")));
     let cells: Vec<&str> = row.unwrap_or_else(|| panic!("no row {name}")).trim_end_matches(" |").split(" | ").collect();
@@ -200,7 +198,7 @@ fn three_hundred_messages_of_each_hostile_kind_have_a_bounded_cost() {
         )
     });
     assert_eq!((stops.calls, stops.reads, stops.stores, stops.records), (0, 0, 0, 0));
-    let on_one_task = |place: &Place| format!("{ARN}:task/{CLUSTER}/{}", place.tasks[0]);
+    let on_one_task = |place: &AttackedService| format!("{ARN}:task/{CLUSTER}/{}", place.tasks[0]);
     let ghosts = cost(
         "starts of 300 jobs of 2,880 minutes on one task",
         |place, number| json!({"version": 1, "type": "job.started", "jobId": format!("ghost-{number}"), "taskArn": on_one_task(place), "maxDurationMinutes": 2880}),
@@ -219,8 +217,8 @@ fn three_hundred_messages_of_each_hostile_kind_have_a_bounded_cost() {
 
 #[test]
 fn reads_about_unknown_tasks_have_a_rate_of_their_own() {
-    let mut place = Place::new();
-    let reads = |place: &mut Place| place.world.counted().calls.get("DescribeTasks").copied().unwrap_or(0);
+    let mut place = AttackedService::new();
+    let reads = |place: &mut AttackedService| place.world.counted().calls.get("DescribeTasks").copied().unwrap_or(0);
     let (before, began_at) = (reads(&mut place), place.world.now());
     for number in 0..40 {
         let task = unknown_task(number);
@@ -235,7 +233,7 @@ fn reads_about_unknown_tasks_have_a_rate_of_their_own() {
 
 /// Sends starts on unknown tasks for a minute, in batches of this size, one as soon as the one before has ended.
 /// Returns how many records that creates.
-fn records_of_a_minute(place: &mut Place, tasks_in_a_batch: usize) -> usize {
+fn records_of_a_minute(place: &mut AttackedService, tasks_in_a_batch: usize) -> usize {
     let (records, began_at) = (place.records(), place.world.now());
     while place.world.now() - began_at < MINUTE && place.records() - records < 20_000 {
         let first = place.records();
@@ -259,7 +257,7 @@ fn starts_on_unknown_tasks_create_no_more_records_in_a_minute_than_the_reads_abo
     assert!(page.contains("With batches of ten messages, the default, it creates a tenth of that."));
     // As in template.yaml, with and without a batching window.
     for (tasks_in_a_batch, first_minute) in [(1000, 13_000), (10, 1300)] {
-        let mut place = Place::new();
+        let mut place = AttackedService::new();
         place.world.delivers.sweep_every = None;
         let first = records_of_a_minute(&mut place, tasks_in_a_batch);
         assert!((first_minute * 9 / 10..=first_minute).contains(&first), "{first} records of {tasks_in_a_batch} each");
@@ -273,7 +271,7 @@ fn starts_on_unknown_tasks_create_no_more_records_in_a_minute_than_the_reads_abo
 
 #[test]
 fn the_record_of_an_unknown_task_may_be_deleted_as_soon_as_ecs_has_answered_and_no_sweep_visits_it() {
-    let mut place = Place::new();
+    let mut place = AttackedService::new();
     place.world.delivers.sweep_every = None;
     for number in 0..30 {
         place.send(
@@ -293,15 +291,11 @@ fn the_record_of_an_unknown_task_may_be_deleted_as_soon_as_ecs_has_answered_and_
 
 #[test]
 fn a_message_whose_dead_lettering_failed_is_not_acknowledged() {
-    let region = SharedRegion::new(Region::new(Setup::default()));
-    let config = config(&region.lock(), std::iter::empty()).unwrap();
-    let ecs = Arc::new(SimulatedEcs(region.clone()));
-    let clock = Arc::new(SimulatedClock(region.clone()));
-    region.lock().dead_letters_lost = 1;
-    let dead_letters = Arc::new(SimulatedDeadLetterQueue(region.clone()));
-    let function = Function::new(Parts { dead_letters: Some(dead_letters), ..parts(ecs, clock, config) });
+    let stage = StagedRegion::of_parts(ServiceSpec::new(CLUSTER, "web", 0), &[], |region, parts| {
+        let dead_letters = Arc::new(SimulatedDeadLetterQueue(region.clone()));
+        Parts { dead_letters: Some(dead_letters), ..parts }
+    });
+    stage.region.lock().dead_letters_lost = 1;
     let batch = json!({"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": "nonsense"}]});
-    let deadline = timestamp(region.lock().now() + MINUTE);
-    let (response, _) = crate::block_on(function.handle(&batch.to_string(), deadline)).unwrap();
-    assert_eq!(serde_json::to_value(response).unwrap(), json!({"batchItemFailures": [{"itemIdentifier": "m"}]}));
+    assert_eq!(stage.invoke(&batch), json!({"batchItemFailures": [{"itemIdentifier": "m"}]}));
 }

@@ -1,7 +1,7 @@
 //! The deliberate breaks of the source in tests/breaks, which `make breaks` makes one by one: each still applies, names a test
 //! that exists, and is in the table of docs/reliability.md.
 
-use crate::files::{path, read};
+use crate::files::{names, path, read};
 
 /// A patch of tests/breaks.
 struct Break {
@@ -11,10 +11,8 @@ struct Break {
 
 impl Break {
     fn all() -> Vec<Self> {
-        let files = path("tests/breaks").read_dir().unwrap();
-        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-        let mut files: Vec<String> = names.filter(|name| name.ends_with(".patch")).collect();
-        files.sort();
+        let mut files = names("tests/breaks");
+        files.retain(|name| name.ends_with(".patch"));
         assert!(!files.is_empty());
         files.into_iter().map(|file| Self { text: read(&format!("tests/breaks/{file}")), file }).collect()
     }

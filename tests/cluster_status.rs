@@ -1,7 +1,8 @@
 //! The status of all services of a cluster under failures: a service that cannot be read, too little time, a
 //! failing state store, and an answer larger than Lambda allows.
 
-use crate::files::path;
+use crate::block_on;
+use crate::files::read;
 use async_trait::async_trait;
 use ecs_sim::doubles::parts::parts;
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +18,7 @@ use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Service, ServiceArn, ServiceStatus};
 use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::TaskDescription;
-use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads};
+use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads};
 use taskhold::lambda::function::{Function, Parts};
 use taskhold::page::Page;
 use taskhold::service::alert::AlertKind;
@@ -75,7 +76,7 @@ impl Clock for Hand {
 
 /// The answer to the first read of a service.
 #[derive(Clone, Debug)]
-enum Reads {
+enum ReadAnswer {
     /// This number of tasks, all protected, all of an older deployment.
     Tasks(usize),
     /// Describing the service fails.
@@ -89,7 +90,7 @@ enum Reads {
 /// An ECS whose services have task ids with distinct first letters.
 #[derive(Debug)]
 struct LetteredEcs {
-    services: Vec<(String, Reads)>,
+    services: Vec<(String, ReadAnswer)>,
     clock: Hand,
     seconds_per_read: AtomicI64,
     reads: AtomicUsize,
@@ -99,7 +100,7 @@ struct LetteredEcs {
 }
 
 impl LetteredEcs {
-    fn reads(&self, service: &ServiceArn) -> (usize, &Reads) {
+    fn reads(&self, service: &ServiceArn) -> (usize, &ReadAnswer) {
         let at = self.services.iter().position(|(name, _)| *name == service.name).unwrap();
         (at, &self.services[at].1)
     }
@@ -137,10 +138,10 @@ impl ServiceReads for LetteredEcs {
         }
         self.clock.turn(self.seconds_per_read.load(Ordering::SeqCst));
         let answer = match reads {
-            Reads::Tasks(_) => Ok(vec![deploying(service)]),
-            Reads::Fail(error) => Err(error.clone()),
-            Reads::Gone => Ok(Vec::new()),
-            Reads::Never => loop {
+            ReadAnswer::Tasks(_) => Ok(vec![deploying(service)]),
+            ReadAnswer::Fail(error) => Err(error.clone()),
+            ReadAnswer::Gone => Ok(Vec::new()),
+            ReadAnswer::Never => loop {
                 self.clock.turn(1);
                 tokio::task::yield_now().await;
             },
@@ -150,7 +151,7 @@ impl ServiceReads for LetteredEcs {
     }
 
     async fn list_tasks(&self, service: &ServiceArn, _: Option<&str>) -> Result<Page<TaskId>, EcsError> {
-        let (at, Reads::Tasks(tasks)) = self.reads(service) else { panic!("`{service}` has no tasks") };
+        let (at, ReadAnswer::Tasks(tasks)) = self.reads(service) else { panic!("`{service}` has no tasks") };
         Ok(Page { items: (0..*tasks).map(|number| task(at, number)).collect(), next_token: None })
     }
 
@@ -172,10 +173,7 @@ impl ServiceReads for LetteredEcs {
             protection_enabled: true,
             expiration_date: Some(after(3600)),
         };
-        Ok(ProtectionAnswer {
-            protected_tasks: tasks.iter().map(protected).collect(),
-            failures: Vec::<ProtectionFailure>::new(),
-        })
+        Ok(ProtectionAnswer { protected_tasks: tasks.iter().map(protected).collect(), failures: Vec::new() })
     }
 
     async fn describe_service_deployments(
@@ -186,7 +184,7 @@ impl ServiceReads for LetteredEcs {
     }
 
     async fn list_services(&self, cluster: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
-        let arn = |(name, _): &(String, Reads)| ServiceArn::new(cluster.clone(), name).unwrap();
+        let arn = |(name, _): &(String, ReadAnswer)| ServiceArn::new(cluster.clone(), name).unwrap();
         Ok(Page { items: self.services.iter().map(arn).collect(), next_token: None })
     }
 }
@@ -273,7 +271,7 @@ struct Fake {
     clock: Hand,
 }
 
-fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Fake {
+fn function(services: impl IntoIterator<Item = (String, ReadAnswer)>) -> Fake {
     let clock = Hand::default();
     let ecs = Arc::new(LetteredEcs {
         services: services.into_iter().collect(),
@@ -294,14 +292,13 @@ fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Fake {
     Fake { function, ecs, store, clock }
 }
 
-fn named<const N: usize>(services: [(&str, Reads); N]) -> Fake {
+fn named<const N: usize>(services: [(&str, ReadAnswer); N]) -> Fake {
     function(services.map(|(name, reads)| (name.to_owned(), reads)))
 }
 
 /// The answer as the text that Lambda returns, in an invocation of 30 seconds.
 fn answer_to(function: &Fake, payload: &str) -> String {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (response, _) = runtime.block_on(function.function.handle(payload, after(30))).unwrap();
+    let (response, _) = block_on(function.function.handle(payload, after(30))).unwrap();
     serde_json::to_string(&response).unwrap()
 }
 
@@ -312,8 +309,7 @@ fn ask(function: &Fake, payload: &str) -> Value {
 }
 
 fn check(answer: &Value) {
-    let path = path("schemas/answers.schema.json");
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let schema: Value = serde_json::from_str(&read("schemas/answers.schema.json")).unwrap();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     let problems: Vec<String> = validator.iter_errors(answer).take(3).map(|error| error.to_string()).collect();
     assert!(problems.is_empty(), "{problems:?}");
@@ -328,7 +324,7 @@ fn services_in(answer: &Value) -> Vec<&str> {
 #[test]
 fn a_service_that_cannot_be_read_is_reported_with_its_error_beside_the_others() {
     let denied = EcsError::AccessDenied(format!("not authorized\n{}", "x".repeat(10_000)));
-    let function = named([("a", Reads::Tasks(1)), ("b", Reads::Fail(denied)), ("c", Reads::Tasks(0))]);
+    let function = named([("a", ReadAnswer::Tasks(1)), ("b", ReadAnswer::Fail(denied)), ("c", ReadAnswer::Tasks(0))]);
     let answer = ask(&function, r#"{"status": {}}"#);
     assert_eq!(services_in(&answer), ["a", "c"]);
     let failed = &answer["status"]["failed"];
@@ -342,21 +338,21 @@ fn a_service_that_cannot_be_read_is_reported_with_its_error_beside_the_others() 
 
 #[test]
 fn a_service_that_was_deleted_since_it_was_listed_is_no_failure() {
-    let function = named([("a", Reads::Tasks(0)), ("b", Reads::Gone)]);
+    let function = named([("a", ReadAnswer::Tasks(0)), ("b", ReadAnswer::Gone)]);
     let answer = ask(&function, r#"{"status": {}}"#);
     assert_eq!((services_in(&answer), &answer["status"]["failed"]), (vec!["a"], &json!([])));
 }
 
 #[test]
 fn a_service_that_cannot_be_read_is_the_whole_answer_if_it_alone_is_asked_for() {
-    let function = named([("a", Reads::Fail(EcsError::Throttled))]);
+    let function = named([("a", ReadAnswer::Fail(EcsError::Throttled))]);
     assert_eq!(ask(&function, r#"{"status": {"service": "a"}}"#)["error"]["code"], "ecs-failed");
 }
 
 #[test]
 fn several_services_are_read_concurrently_and_reported_in_the_order_of_ecs() {
     let names: Vec<String> = (0..12).map(|number| format!("web-{number:02}")).collect();
-    let function = function(names.iter().map(|name| (name.clone(), Reads::Tasks(1))));
+    let function = function(names.iter().map(|name| (name.clone(), ReadAnswer::Tasks(1))));
     let answer = ask(&function, r#"{"status": {}}"#);
     assert_eq!(services_in(&answer), names);
     assert_eq!(function.ecs.most_reads.load(Ordering::SeqCst), 4);
@@ -364,7 +360,7 @@ fn several_services_are_read_concurrently_and_reported_in_the_order_of_ecs() {
 
 #[test]
 fn no_read_is_begun_shortly_before_the_deadline_and_the_answer_says_that_there_is_more() {
-    let function = function((0..40).map(|number| (format!("web-{number}"), Reads::Tasks(1))));
+    let function = function((0..40).map(|number| (format!("web-{number}"), ReadAnswer::Tasks(1))));
     function.ecs.seconds_per_read.store(1, Ordering::SeqCst);
     let answer = ask(&function, r#"{"status": {}}"#);
     let services = services_in(&answer).len();
@@ -380,7 +376,7 @@ fn no_read_is_begun_shortly_before_the_deadline_and_the_answer_says_that_there_i
 
 #[test]
 fn a_read_that_would_last_into_the_deadline_is_given_up_for_the_answer() {
-    let function = named([("a", Reads::Tasks(1)), ("b", Reads::Never), ("c", Reads::Tasks(1))]);
+    let function = named([("a", ReadAnswer::Tasks(1)), ("b", ReadAnswer::Never), ("c", ReadAnswer::Tasks(1))]);
     let answer = ask(&function, r#"{"status": {}}"#);
     assert_eq!((services_in(&answer), &answer["status"]["more"]), (vec!["a", "c"], &json!(true)));
     assert!(function.clock.now() < after(30), "{}", function.clock.now());
@@ -388,7 +384,7 @@ fn a_read_that_would_last_into_the_deadline_is_given_up_for_the_answer() {
 
 #[test]
 fn the_results_of_earlier_reconciles_count_and_are_reported() {
-    let function = named([("a", Reads::Tasks(1)), ("b", Reads::Tasks(1))]);
+    let function = named([("a", ReadAnswer::Tasks(1)), ("b", ReadAnswer::Tasks(1))]);
     let incident = Incident {
         kind: AlertKind::DeploymentBlocked,
         since: after(-500),
@@ -418,7 +414,7 @@ fn the_results_of_earlier_reconciles_count_and_are_reported() {
 
 #[test]
 fn incidents_that_cannot_be_read_are_a_gap_and_no_empty_list() {
-    let function = named([("a", Reads::Tasks(1)), ("b", Reads::Tasks(0)), ("c", Reads::Tasks(0))]);
+    let function = named([("a", ReadAnswer::Tasks(1)), ("b", ReadAnswer::Tasks(0)), ("c", ReadAnswer::Tasks(0))]);
     *function.store.unreadable.lock().unwrap() = vec!["a".to_owned(), "b".to_owned()];
     let answer = ask(&function, r#"{"status": {}}"#);
     let services = answer["status"]["services"].as_array().unwrap();
@@ -467,7 +463,7 @@ fn shown_and_omitted(of: &Value, list: &str, all: usize) -> usize {
 
 #[test]
 fn an_answer_about_the_largest_service_is_not_larger_than_lambda_allows() {
-    let function = named([("a", Reads::Tasks(5000))]);
+    let function = named([("a", ReadAnswer::Tasks(5000))]);
     fill(&function, 0, 5000);
     let status = answer_to(&function, r#"{"status": {"service": "a"}}"#);
     let preflight = answer_to(&function, r#"{"preflight": {"service": "a"}}"#);
@@ -488,7 +484,8 @@ fn an_answer_about_the_largest_service_is_not_larger_than_lambda_allows() {
 #[test]
 fn an_answer_about_the_largest_cluster_is_not_larger_than_lambda_allows_and_leaves_out_no_service() {
     const TASKS: usize = 150;
-    let function = function((0..100).map(|number| (format!("{number:03}{}", "x".repeat(252)), Reads::Tasks(TASKS))));
+    let function =
+        function((0..100).map(|number| (format!("{number:03}{}", "x".repeat(252)), ReadAnswer::Tasks(TASKS))));
     (0..100).for_each(|service| fill(&function, service, TASKS));
     let answer = answer_to(&function, r#"{"status": {}}"#);
     println!("{} bytes", answer.len());
@@ -506,7 +503,7 @@ fn an_answer_about_the_largest_cluster_is_not_larger_than_lambda_allows_and_leav
 
 #[test]
 fn an_answer_that_fits_is_complete() {
-    let function = named([("a", Reads::Tasks(50))]);
+    let function = named([("a", ReadAnswer::Tasks(50))]);
     fill(&function, 0, 50);
     let answer = ask(&function, r#"{"status": {}}"#);
     let service = &answer["status"]["services"][0];

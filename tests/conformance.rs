@@ -31,8 +31,8 @@ fn after(clock: &SetClock, minutes: i64) -> Timestamp {
     clock.now() + SignedDuration::from_mins(minutes)
 }
 
-/// The environment of a promise's test.
-struct Stage {
+/// The conditions under which a promise is tried.
+struct Trial {
     clock: SetClock,
     /// This many other records make an implementation evict what it may, if it evicts by count.
     crowd: u32,
@@ -144,14 +144,14 @@ mod promises {
 
     pub(super) async fn a_record_that_was_never_stored_is_empty_and_of_version_zero(
         store: impl Store<TaskRecord>,
-        _: Stage,
+        _: Trial,
     ) {
         assert_eq!(store.load(&task(1)).await.unwrap(), Versioned { record: TaskRecord::default(), version: 0 });
     }
 
     pub(super) async fn a_stored_record_is_loaded_and_other_tasks_are_unchanged(
         store: impl Store<TaskRecord>,
-        Stage { clock, .. }: Stage,
+        Trial { clock, .. }: Trial,
     ) {
         let stored = put_job(&store, &Versioned::default(), ("a", after(&clock, 60))).await;
         let loaded = store.load(&task(1)).await.unwrap();
@@ -160,7 +160,7 @@ mod promises {
         assert_eq!(store.load(&task(2)).await.unwrap(), Versioned::default());
     }
 
-    pub(super) async fn every_store_makes_a_greater_version(store: impl Store<TaskRecord>, Stage { clock, .. }: Stage) {
+    pub(super) async fn every_store_makes_a_greater_version(store: impl Store<TaskRecord>, Trial { clock, .. }: Trial) {
         let mut version = 0;
         for number in 0..20 {
             let before = store.load(&task(1)).await.unwrap();
@@ -175,7 +175,7 @@ mod promises {
 
     pub(super) async fn a_write_with_a_stale_version_changes_nothing(
         store: impl Store<TaskRecord>,
-        Stage { clock, .. }: Stage,
+        Trial { clock, .. }: Trial,
     ) {
         let keep_until = after(&clock, 60);
         let early = Versioned::default();
@@ -192,7 +192,7 @@ mod promises {
 
     pub(super) async fn of_two_writes_with_the_same_version_one_wins(
         store: impl Store<TaskRecord>,
-        Stage { clock, .. }: Stage,
+        Trial { clock, .. }: Trial,
     ) {
         let store = interleaved(store);
         let keep_until = after(&clock, 60);
@@ -214,7 +214,7 @@ mod promises {
 
     pub(super) async fn a_record_whose_time_has_not_passed_is_there_whatever_else_is_stored(
         store: impl Store<TaskRecord>,
-        Stage { clock, crowd }: Stage,
+        Trial { clock, crowd }: Trial,
     ) {
         put_job(&store, &Versioned::default(), ("kept", after(&clock, 61))).await;
         for number in 2..2 + crowd {
@@ -236,7 +236,7 @@ mod promises {
 
     pub(super) async fn a_record_whose_time_has_passed_is_there_as_it_was_or_is_as_if_never_stored(
         store: impl Store<TaskRecord>,
-        Stage { clock, crowd }: Stage,
+        Trial { clock, crowd }: Trial,
     ) {
         put_job(&store, &Versioned::default(), ("passed", after(&clock, 1))).await;
         let before = store.load(&task(1)).await.unwrap();
@@ -253,7 +253,7 @@ mod promises {
 
     pub(super) async fn a_version_does_not_come_again_after_its_record_was_forgotten(
         store: impl Store<TaskRecord>,
-        Stage { clock, crowd }: Stage,
+        Trial { clock, crowd }: Trial,
     ) {
         put_job(&store, &Versioned::default(), ("a", after(&clock, 1))).await;
         let loaded_before = store.load(&task(1)).await.unwrap();
@@ -272,7 +272,7 @@ mod promises {
 
     pub(super) async fn a_later_end_given_by_a_later_store_counts(
         store: impl Store<TaskRecord>,
-        Stage { clock, crowd }: Stage,
+        Trial { clock, crowd }: Trial,
     ) {
         put_job(&store, &Versioned::default(), ("a", after(&clock, 1))).await;
         let before = store.load(&task(1)).await.unwrap();
@@ -287,7 +287,7 @@ mod promises {
 
     pub(super) async fn an_overtaken_update_is_repeated_on_the_stored_record(
         store: impl Store<TaskRecord>,
-        Stage { clock, .. }: Stage,
+        Trial { clock, .. }: Trial,
     ) {
         let rival = Rival::new(store, clock, 3);
         let updated = rival.add("mine").await.unwrap();
@@ -298,7 +298,7 @@ mod promises {
 
     pub(super) async fn an_update_that_is_always_overtaken_ends_and_says_so(
         store: impl Store<TaskRecord>,
-        Stage { clock, .. }: Stage,
+        Trial { clock, .. }: Trial,
     ) {
         let rival = Rival::new(store, clock, u32::MAX);
         let contended = rival.add("mine").await.unwrap_err();
@@ -310,7 +310,7 @@ mod promises {
 
     pub(super) async fn an_update_that_is_overtaken_one_time_less_than_the_bound_gets_through(
         store: impl Store<TaskRecord>,
-        Stage { clock, .. }: Stage,
+        Trial { clock, .. }: Trial,
     ) {
         let always = Rival::new(store, clock.clone(), u32::MAX);
         always.add("mine").await.unwrap_err();
@@ -321,7 +321,7 @@ mod promises {
 
     pub(super) async fn an_update_that_changes_nothing_is_not_stored(
         store: impl Store<TaskRecord>,
-        Stage { clock, .. }: Stage,
+        Trial { clock, .. }: Trial,
     ) {
         let rival = Rival::new(store, clock, 0);
         let absent = rival.load(&task(1)).await.unwrap();
@@ -337,7 +337,7 @@ mod promises {
 
     pub(super) async fn an_update_with_a_stale_known_version_reads_again(
         store: impl Store<TaskRecord>,
-        Stage { clock, .. }: Stage,
+        Trial { clock, .. }: Trial,
     ) {
         let rival = Rival::new(store, clock, 0);
         let known = rival.add("a").await.unwrap();
@@ -352,7 +352,7 @@ mod promises {
 
     pub(super) async fn a_guess_that_there_is_no_record_saves_the_read_and_harms_nothing_where_it_is_wrong(
         store: impl Store<TaskRecord>,
-        Stage { clock, .. }: Stage,
+        Trial { clock, .. }: Trial,
     ) {
         let rival = Rival::new(store, clock, 0);
         let add = async |name: &'static str| {
@@ -375,7 +375,7 @@ mod promises {
 
     pub(super) async fn many_who_update_one_record_at_once_lose_nothing(
         store: impl Store<TaskRecord>,
-        Stage { clock, .. }: Stage,
+        Trial { clock, .. }: Trial,
     ) {
         let rival = Rival::new(interleaved(store), clock, 0);
         let names: Vec<String> = (0..50).map(|number| format!("{number:02}")).collect();
@@ -394,7 +394,7 @@ mod promises {
 
     pub(super) async fn an_open_record_is_on_one_page_as_it_was_stored(
         store: impl StorePages<TaskRecord>,
-        Stage { clock, crowd }: Stage,
+        Trial { clock, crowd }: Trial,
     ) {
         let mut expected = BTreeMap::new();
         for number in 1..=crowd / 2 {
@@ -409,7 +409,7 @@ mod promises {
 
     pub(super) async fn a_closed_record_is_on_no_page_until_it_is_open_again(
         store: impl StorePages<TaskRecord>,
-        Stage { clock, .. }: Stage,
+        Trial { clock, .. }: Trial,
     ) {
         let mut before = Versioned::default();
         for record in [closed(), with_job(closed(), "next"), closed()] {
@@ -427,7 +427,7 @@ mod promises {
 
     pub(super) async fn an_expired_open_record_is_on_no_page(
         store: impl StorePages<TaskRecord>,
-        Stage { clock, .. }: Stage,
+        Trial { clock, .. }: Trial,
     ) {
         put_job(&store, &Versioned::default(), ("passed", after(&clock, 1))).await;
         assert_eq!(listed(&store).await.len(), 1);
@@ -477,7 +477,7 @@ macro_rules! conforms {
         async fn $promise() {
             let clock = set_clock();
             let store = ($new)(clock.clone()).await;
-            super::promises::$promise(store, Stage { clock, crowd: $crowd }).await;
+            super::promises::$promise(store, Trial { clock, crowd: $crowd }).await;
         }
     };
 }

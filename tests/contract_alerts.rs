@@ -2,13 +2,13 @@
 //! what it returns when one of them fails.
 
 use crate::alerts::{huge, usual};
+use crate::canned_aws::{CannedAws, failed};
 use crate::simulated::{Simulated, sdk_config};
 use ecs_sim::doubles::alerts::sender;
-use ecs_sim::http::{AwsService, Publication, Server, ServerOptions, ServiceAnswer, ServiceCall, ServiceError};
+use ecs_sim::http::{AwsService, Publication, ServiceAnswer, ServiceCall};
 use ecs_sim::queue::MessageAttribute;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::{Arc, Mutex};
 use taskhold::aws::alerts::AwsAlertSink;
 use taskhold::ecs::arn::Task;
 use taskhold::notify::message::AlertMessage;
@@ -48,33 +48,20 @@ impl Simulated {
     }
 }
 
-/// SNS and SQS that give every call the configured answer, and the calls.
-struct Canned {
-    calls: Arc<Mutex<Vec<ServiceCall>>>,
-    server: Server,
-}
-
-impl Canned {
-    async fn answering(sns: ServiceAnswer, sqs: ServiceAnswer) -> Self {
-        let calls = Arc::new(Mutex::new(Vec::new()));
-        let captured = Arc::clone(&calls);
-        let backend = move |call: ServiceCall| {
-            let answer = if call.service == AwsService::Sns { sns.clone() } else { sqs.clone() };
-            captured.lock().unwrap().push(call);
-            answer
-        };
-        let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
-        Self { calls, server }
+impl CannedAws {
+    /// SNS and SQS that give each call these answers.
+    async fn answering_of_each(sns: ServiceAnswer, sqs: ServiceAnswer) -> Self {
+        let backend = move |call: ServiceCall| if call.service == AwsService::Sns { sns.clone() } else { sqs.clone() };
+        Self::with(backend).await
     }
 
     async fn send(&self, to: To) -> Result<(), DeliveryError> {
-        sink(&self.server.endpoint(), to).await.send(&AlertMessage::of(&usual(), &sender())).await
+        sink(&self.endpoint, to).await.send(&AlertMessage::of(&usual(), &sender())).await
     }
 
     /// The called operations, ordered by service name.
     fn operations(&self) -> Vec<String> {
-        let mut operations: Vec<String> =
-            self.calls.lock().unwrap().iter().map(|call| call.operation.clone()).collect();
+        let mut operations: Vec<String> = self.take_calls().into_iter().map(|call| call.operation).collect();
         operations.sort();
         operations
     }
@@ -86,10 +73,6 @@ fn taken() -> ServiceAnswer {
     )
 }
 
-fn error(code: &str, status: u16) -> ServiceAnswer {
-    ServiceAnswer::Error(ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status })
-}
-
 fn attributes() -> Value {
     let string = |value: &str| json!({"DataType": "String", "StringValue": value});
     json!({"kind": string("deployment-blocked"), "event": string("opened"), "service": string(SERVICE)})
@@ -97,10 +80,9 @@ fn attributes() -> Value {
 
 #[tokio::test]
 async fn a_publication_names_topic_subject_texts_and_attributes_and_nothing_else() {
-    let canned = Canned::answering(taken(), taken()).await;
+    let canned = CannedAws::answering_of_each(taken(), taken()).await;
     assert_eq!(canned.send(To::Topic).await, Ok(()));
-    let calls = canned.calls.lock().unwrap();
-    let [call] = calls.as_slice() else { panic!("an alert is published exactly once: {calls:?}") };
+    let call = canned.take_call();
     let expected = json!({
         "TopicArn": TOPIC,
         "Subject": AlertMessage::of(&usual(), &sender()).subject,
@@ -114,12 +96,11 @@ async fn a_publication_names_topic_subject_texts_and_attributes_and_nothing_else
 
 #[tokio::test]
 async fn a_message_names_queue_body_and_attributes_and_nothing_else() {
-    let canned = Canned::answering(taken(), taken()).await;
+    let canned = CannedAws::answering_of_each(taken(), taken()).await;
     assert_eq!(canned.send(To::Queue).await, Ok(()));
-    let calls = canned.calls.lock().unwrap();
-    let [call] = calls.as_slice() else { panic!("an alert is sent exactly once: {calls:?}") };
+    let call = canned.take_call();
     let expected = json!({
-        "QueueUrl": format!("{}/111122223333/{QUEUE}", canned.server.endpoint()),
+        "QueueUrl": format!("{}/111122223333/{QUEUE}", canned.endpoint),
         "MessageBody": AlertMessage::of(&usual(), &sender()).json,
         "MessageAttributes": attributes(),
     });
@@ -202,18 +183,18 @@ async fn a_failed_send_does_not_prevent_the_other() {
         assert!(text.starts_with(&format!("the {which} did not take it: HTTP 403: ")), "{text}");
         assert_eq!(text.matches("did not take it").count(), 1, "{text}");
     };
-    let canned = Canned::answering(error("AuthorizationError", 403), taken()).await;
+    let canned = CannedAws::answering_of_each(failed("AuthorizationError", 403), taken()).await;
     because_of("alert topic", &canned.send(To::Both).await.unwrap_err().to_string());
     assert_eq!(canned.operations(), ["Publish", "SendMessage"]);
 
-    let canned = Canned::answering(taken(), error("AccessDeniedException", 403)).await;
+    let canned = CannedAws::answering_of_each(taken(), failed("AccessDeniedException", 403)).await;
     because_of("alert queue", &canned.send(To::Both).await.unwrap_err().to_string());
     assert_eq!(canned.operations(), ["Publish", "SendMessage"]);
 }
 
 #[tokio::test]
 async fn if_both_fail_the_text_says_so_of_each() {
-    let canned = Canned::answering(error("InternalError", 500), error("RequestThrottled", 403)).await;
+    let canned = CannedAws::answering_of_each(failed("InternalError", 500), failed("RequestThrottled", 403)).await;
     let text = canned.send(To::Both).await.unwrap_err().to_string();
     let (topic, queue) = text.split_once("; the alert queue did not take it: ").unwrap_or_else(|| panic!("{text}"));
     assert!(topic.starts_with("the alert topic did not take it: HTTP 500: "), "{text}");
@@ -223,28 +204,28 @@ async fn if_both_fail_the_text_says_so_of_each() {
 #[tokio::test]
 async fn a_failure_is_logged_in_a_line_without_the_alert_and_is_not_retried() {
     for (answer, expected) in [
-        (error("Throttled", 429), "because of x"),
-        (error("AuthorizationError", 403), "because of x"),
-        (error("NotFound", 404), "because of x"),
-        (error("KMSThrottling", 400), "because of x"),
-        (error("ABrandNewError", 400), "ABrandNewError"),
-        (error("InternalError", 500), "HTTP 500"),
+        (failed("Throttled", 429), "because of x"),
+        (failed("AuthorizationError", 403), "because of x"),
+        (failed("NotFound", 404), "because of x"),
+        (failed("KMSThrottling", 400), "because of x"),
+        (failed("ABrandNewError", 400), "ABrandNewError"),
+        (failed("InternalError", 500), "HTTP 500"),
         (ServiceAnswer::ConnectionLost, "connection closed"),
     ] {
-        let canned = Canned::answering(answer, taken()).await;
+        let canned = CannedAws::answering_of_each(answer, taken()).await;
         let text = canned.send(To::Topic).await.unwrap_err().to_string();
         assert!(text.contains(expected), "expected {expected}, found {text}");
         assert!(!text.contains("episode-0417") && text.len() < 300, "{text}");
         assert_eq!(canned.operations(), ["Publish"]);
     }
     for (answer, expected) in [
-        (error("RequestThrottled", 403), "because of x"),
-        (error("AccessDeniedException", 403), "AccessDeniedException"),
-        (error("QueueDoesNotExist", 400), "because of x"),
-        (error("InternalFailure", 500), "HTTP 500"),
+        (failed("RequestThrottled", 403), "because of x"),
+        (failed("AccessDeniedException", 403), "AccessDeniedException"),
+        (failed("QueueDoesNotExist", 400), "because of x"),
+        (failed("InternalFailure", 500), "HTTP 500"),
         (ServiceAnswer::ConnectionLost, "connection closed"),
     ] {
-        let canned = Canned::answering(taken(), answer).await;
+        let canned = CannedAws::answering_of_each(taken(), answer).await;
         let text = canned.send(To::Queue).await.unwrap_err().to_string();
         assert!(text.contains(expected), "expected {expected}, found {text}");
         assert!(!text.contains("episode-0417") && text.len() < 300, "{text}");

@@ -1,13 +1,11 @@
 //! The request to Application Auto Scaling: the exact request, sent once, and the result of every answer, both
 //! canned and from the simulated service.
 
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_ecs::config::Credentials;
+use crate::canned_aws::{CannedAws, failed};
 use ecs_sim::autoscaling::ScalableTargets;
-use ecs_sim::http::{AwsService, Backend, Server, ServerOptions, ServiceAnswer, ServiceCall, ServiceError};
+use ecs_sim::http::{AwsService, ServiceAnswer, ServiceCall};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
-use taskhold::aws;
+use std::sync::Arc;
 use taskhold::aws::autoscaling::AwsAutoscaling;
 use taskhold::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
 use taskhold::ecs::service::ServiceArn;
@@ -17,27 +15,9 @@ fn service(name: &str) -> ServiceArn {
     ServiceArn::new(Arc::new(cluster.parse().unwrap()), name).unwrap()
 }
 
-/// The adapter's result for service `web` with this backend.
-async fn ask(backend: impl Backend) -> Result<Option<ScalableTarget>, AutoscalingError> {
-    let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
-    let loader = aws_config::defaults(BehaviorVersion::latest())
-        .endpoint_url(server.endpoint())
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-    let autoscaling = AwsAutoscaling::new(&aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await);
-    autoscaling.scalable_target(&service("web")).await
-}
-
-/// The result for a canned answer, and the calls.
-async fn ask_before(answer: ServiceAnswer) -> (Result<Option<ScalableTarget>, AutoscalingError>, Vec<ServiceCall>) {
-    let calls = Arc::new(Mutex::new(Vec::new()));
-    let captured = Arc::clone(&calls);
-    let answered = ask(move |call: ServiceCall| {
-        captured.lock().unwrap().push(call);
-        answer.clone()
-    });
-    let answered = answered.await;
-    (answered, std::mem::take(&mut calls.lock().unwrap()))
+/// The adapter's result for service `web`.
+async fn ask(aws: &CannedAws) -> Result<Option<ScalableTarget>, AutoscalingError> {
+    AwsAutoscaling::new(&aws.config).scalable_target(&service("web")).await
 }
 
 /// With the members that Application Auto Scaling sends (Application Auto Scaling API Reference, "ScalableTarget").
@@ -64,9 +44,9 @@ const TARGET: ScalableTarget = ScalableTarget { max: 40, is_scale_in_suspended: 
 
 #[tokio::test]
 async fn the_question_names_the_service_and_its_desired_count_and_the_answer_is_read() {
-    let (answered, calls) = ask_before(ServiceAnswer::Output(json!({"ScalableTargets": [target("web")]}))).await;
-    assert_eq!(answered, Ok(Some(TARGET)));
-    let [call] = calls.as_slice() else { panic!("a call is sent exactly once: {calls:?}") };
+    let aws = CannedAws::returning(json!({"ScalableTargets": [target("web")]})).await;
+    assert_eq!(ask(&aws).await, Ok(Some(TARGET)));
+    let call = aws.take_call();
     assert_eq!(
         (call.service, call.operation.as_str()),
         (AwsService::ApplicationAutoScaling, "DescribeScalableTargets")
@@ -79,10 +59,10 @@ async fn the_question_names_the_service_and_its_desired_count_and_the_answer_is_
 #[tokio::test]
 async fn a_service_that_is_not_named_in_the_answer_is_not_registered() {
     for answer in [json!({"ScalableTargets": []}), json!({}), json!({"ScalableTargets": [target("webshop")]})] {
-        assert_eq!(ask_before(ServiceAnswer::Output(answer.clone())).await.0, Ok(None), "{answer}");
+        assert_eq!(ask(&CannedAws::returning(answer.clone()).await).await, Ok(None), "{answer}");
     }
-    let both = json!({"ScalableTargets": [target("webshop"), target("web")]});
-    assert_eq!(ask_before(ServiceAnswer::Output(both)).await.0, Ok(Some(TARGET)));
+    let both = CannedAws::returning(json!({"ScalableTargets": [target("webshop"), target("web")]})).await;
+    assert_eq!(ask(&both).await, Ok(Some(TARGET)));
 }
 
 #[tokio::test]
@@ -93,8 +73,8 @@ async fn scaling_is_not_suspended_unless_the_answer_says_so() {
     empty["SuspendedState"] = json!({});
     let expected = ScalableTarget { is_scale_in_suspended: false, ..TARGET };
     for target in [without, empty] {
-        let answer = ServiceAnswer::Output(json!({"ScalableTargets": [target]}));
-        assert_eq!(ask_before(answer).await.0, Ok(Some(expected)));
+        let aws = CannedAws::returning(json!({"ScalableTargets": [target]})).await;
+        assert_eq!(ask(&aws).await, Ok(Some(expected)));
     }
 }
 
@@ -110,13 +90,13 @@ async fn every_failure_is_an_error_and_never_an_answer_without_a_scalable_target
         ("InternalServiceException", 500, AutoscalingError::Unexpected(with_cause("InternalServiceException"))),
         ("FromTheFutureException", 503, AutoscalingError::Unexpected(with_cause("FromTheFutureException"))),
     ] {
-        let error = ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status };
-        let (answered, calls) = ask_before(ServiceAnswer::Error(error)).await;
-        assert_eq!((answered, calls.len()), (Err(expected), 1), "{code}");
+        let aws = CannedAws::answering(failed(code, status)).await;
+        assert_eq!((ask(&aws).await, aws.take_calls().len()), (Err(expected), 1), "{code}");
     }
-    let (answered, calls) = ask_before(ServiceAnswer::ConnectionLost).await;
+    let aws = CannedAws::answering(ServiceAnswer::ConnectionLost).await;
+    let answered = ask(&aws).await;
     assert!(matches!(&answered, Err(AutoscalingError::Unexpected(_))), "{answered:?}");
-    assert_eq!(calls.len(), 1);
+    aws.take_call();
 }
 
 #[tokio::test]
@@ -125,10 +105,10 @@ async fn the_simulated_service_tells_the_bounds_of_what_is_registered_and_nothin
     targets.register("video", "api", 1..=2);
     let without = targets.clone();
     targets.register("video", "web", 2..=40);
-    let answered = |mut targets: ScalableTargets| {
-        move |call: ServiceCall| ServiceAnswer::from(targets.call(&call.operation, &call.body))
+    let simulated = |mut targets: ScalableTargets| {
+        CannedAws::with(move |call: ServiceCall| ServiceAnswer::from(targets.call(&call.operation, &call.body)))
     };
-    assert_eq!(ask(answered(without)).await, Ok(None));
+    assert_eq!(ask(&simulated(without).await).await, Ok(None));
     let expected = ScalableTarget { is_scale_in_suspended: false, ..TARGET };
-    assert_eq!(ask(answered(targets)).await, Ok(Some(expected)));
+    assert_eq!(ask(&simulated(targets).await).await, Ok(Some(expected)));
 }

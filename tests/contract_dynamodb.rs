@@ -3,23 +3,20 @@
 //!
 //! `tests/conformance.rs` tests the promises of a state store.
 
-mod canned;
 mod pages;
 
+use crate::canned_http::{CONNECTION_LOST, Calls, HttpReply, SentCall, serve};
+use crate::simulated::sdk_config;
 use async_trait::async_trait;
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_ecs::config::Credentials;
-use canned::{Answer, Call, Calls, serve};
 use ecs_sim::control_plane::Variants;
 use ecs_sim::doubles::ecs::SimulatedEcs;
 use ecs_sim::doubles::parts::parts;
 use ecs_sim::doubles::settings::config;
-use ecs_sim::region::SharedRegion;
+use ecs_sim::region::{Region, SharedRegion};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use taskhold::aws;
 use taskhold::aws::dynamodb::DynamoDbStore;
 use taskhold::clock::Clock;
 use taskhold::ecs::arn::Task;
@@ -57,26 +54,21 @@ fn task() -> Task {
 }
 
 /// The state store on a canned DynamoDB, the requests, and how long the state store waits.
-struct Stage {
+struct CannedStore {
     store: DynamoDbStore,
     calls: Calls,
     clock: StoppedClock,
 }
 
-impl Stage {
-    async fn new(respond: impl FnMut(&Call) -> Answer + Send + 'static) -> Self {
+impl CannedStore {
+    async fn new(respond: impl FnMut(&SentCall) -> HttpReply + Send + 'static) -> Self {
         let (endpoint, calls) = serve(respond);
-        let loader = aws_config::defaults(BehaviorVersion::latest())
-            .endpoint_url(endpoint)
-            .region(Region::new("eu-west-1"))
-            .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-        let config = aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await;
-        let clock = StoppedClock::default();
+        let (config, clock) = (sdk_config(&endpoint).await, StoppedClock::default());
         Self { store: DynamoDbStore::new(&config, "store".to_owned(), Arc::new(clock.clone())), calls, clock }
     }
 
     /// A DynamoDB that gives these answers in order.
-    async fn answering(answers: impl Into<Vec<Answer>>) -> Self {
+    async fn answering(answers: impl Into<Vec<HttpReply>>) -> Self {
         let mut answers = answers.into().into_iter();
         Self::new(move |call| answers.next().unwrap_or_else(|| panic!("one more than expected: {call:?}"))).await
     }
@@ -89,7 +81,7 @@ impl Stage {
         self.store.put(&task(), versioned, now() + SignedDuration::from_hours(24)).await
     }
 
-    fn calls(&self) -> Vec<Call> {
+    fn calls(&self) -> Vec<SentCall> {
         self.calls.lock().unwrap().clone()
     }
 
@@ -125,17 +117,17 @@ fn item(record: &str) -> Value {
 }
 
 /// The answer to a load.
-fn found(item: &Value) -> Answer {
-    Answer::Output(json!({"Item": item}))
+fn found(item: &Value) -> HttpReply {
+    HttpReply::Output(json!({"Item": item}))
 }
 
-fn nothing() -> Answer {
-    Answer::Output(json!({}))
+fn nothing() -> HttpReply {
+    HttpReply::Output(json!({}))
 }
 
 #[tokio::test]
 async fn a_load_reads_one_item_consistently() {
-    let stage = Stage::answering([found(&item(&json_of(&busy())))]).await;
+    let stage = CannedStore::answering([found(&item(&json_of(&busy())))]).await;
     assert_eq!(stage.load().await, Ok(Versioned { record: busy(), version: 17 }));
     let expected = json!({"TableName": "store", "Key": {"key": {"S": TASK}}, "ConsistentRead": true});
     assert_eq!(stage.the_call("GetItem"), expected);
@@ -143,12 +135,12 @@ async fn a_load_reads_one_item_consistently() {
 
 #[tokio::test]
 async fn an_item_that_is_not_there_is_an_empty_record_of_version_zero() {
-    assert_eq!(Stage::answering([nothing()]).await.load().await, Ok(Versioned::default()));
+    assert_eq!(CannedStore::answering([nothing()]).await.load().await, Ok(Versioned::default()));
 }
 
 #[tokio::test]
 async fn the_first_store_puts_a_whole_item_if_there_is_none() {
-    let stage = Stage::answering([nothing()]).await;
+    let stage = CannedStore::answering([nothing()]).await;
     let stored = stage.put(&Versioned { record: busy(), version: 0 }).await;
     assert_eq!(stored, Ok(Stored::As(NOW_MS.unsigned_abs())));
     let a_day_and_an_hour = 25 * 60 * 60;
@@ -172,7 +164,7 @@ async fn the_first_store_puts_a_whole_item_if_there_is_none() {
 
 #[tokio::test]
 async fn a_later_store_puts_the_item_if_it_is_still_at_the_version_that_was_loaded() {
-    let stage = Stage::answering([nothing()]).await;
+    let stage = CannedStore::answering([nothing()]).await;
     stage.put(&Versioned { record: closed(), version: 17 }).await.unwrap();
     let call = stage.the_call("PutItem");
     assert_eq!(call["ConditionExpression"], "#version = :version");
@@ -185,14 +177,14 @@ async fn a_later_store_puts_the_item_if_it_is_still_at_the_version_that_was_load
 async fn a_version_is_the_time_or_one_more_than_the_last_where_the_clock_is_behind() {
     let now = NOW_MS.unsigned_abs();
     for (before, after) in [(0, now), (now - 1, now), (now, now + 1), (now + 5000, now + 5001)] {
-        let stage = Stage::answering([nothing()]).await;
+        let stage = CannedStore::answering([nothing()]).await;
         assert_eq!(stage.put(&Versioned { record: busy(), version: before }).await, Ok(Stored::As(after)));
     }
 }
 
 #[tokio::test]
 async fn an_item_is_kept_for_an_hour_at_least_however_soon_it_may_go() {
-    let stage = Stage::answering([nothing()]).await;
+    let stage = CannedStore::answering([nothing()]).await;
     let keep_until = now() - SignedDuration::from_hours(100);
     stage.store.put(&task(), &Versioned { record: closed(), version: 0 }, keep_until).await.unwrap();
     assert_eq!(stage.the_call("PutItem")["Item"]["expires"]["N"], (NOW_MS / 1000 + 1 + 60 * 60).to_string());
@@ -201,8 +193,8 @@ async fn an_item_is_kept_for_an_hour_at_least_however_soon_it_may_go() {
 /// The record that a start creates before its call is emptied by the answer of ECS. DynamoDB deletes items by `expires`.
 #[tokio::test]
 async fn the_record_of_a_task_that_ecs_does_not_know_leaves_the_index_and_expires_after_an_hour() {
-    let Stage { store, calls, clock } = Stage::new(|_| nothing()).await;
-    let region = SharedRegion::new(ecs_sim::region::Region::for_scenario(Variants::default()));
+    let CannedStore { store, calls, clock } = CannedStore::new(|_| nothing()).await;
+    let region = SharedRegion::new(Region::for_scenario(Variants::default()));
     let config = config(&region.lock(), std::iter::empty()).unwrap();
     let parts = parts(Arc::new(SimulatedEcs(region)), Arc::new(clock), config);
     let function = Function::new(Parts { task_records: Arc::new(store), ..parts });
@@ -225,18 +217,18 @@ async fn the_record_of_a_task_that_ecs_does_not_know_leaves_the_index_and_expire
 
 #[tokio::test]
 async fn a_task_is_taken_for_a_new_one_until_it_was_loaded_or_stored() {
-    let store = Stage::answering([nothing(), nothing()]).await;
+    let store = CannedStore::answering([nothing(), nothing()]).await;
     assert!(Store::<TaskRecord>::may_be_absent(&store.store, &task()));
     store.load().await.unwrap();
     assert!(!Store::<TaskRecord>::may_be_absent(&store.store, &task()));
-    let store = Stage::answering([nothing()]).await;
+    let store = CannedStore::answering([nothing()]).await;
     store.put(&Versioned { record: busy(), version: 0 }).await.unwrap();
     assert!(!Store::<TaskRecord>::may_be_absent(&store.store, &task()));
 }
 
 #[tokio::test]
 async fn an_item_at_another_version_is_a_conflict_and_no_failure() {
-    let stage = Stage::answering([Answer::Error("ConditionalCheckFailedException", 400)]).await;
+    let stage = CannedStore::answering([HttpReply::Error("ConditionalCheckFailedException", 400)]).await;
     assert_eq!(stage.put(&Versioned { record: busy(), version: 17 }).await, Ok(Stored::Conflict));
     assert_eq!(stage.calls().len(), 1);
 }
@@ -246,10 +238,10 @@ const THROTTLED: [&str; 3] = ["ProvisionedThroughputExceededException", "Throttl
 #[tokio::test]
 async fn a_call_that_was_throttled_is_tried_once_more_after_a_moment() {
     for code in THROTTLED {
-        let throttled = Answer::Error(code, 400);
-        let stage = Stage::answering([throttled.clone(), nothing()]).await;
+        let throttled = HttpReply::Error(code, 400);
+        let stage = CannedStore::answering([throttled.clone(), nothing()]).await;
         assert!(stage.load().await.is_ok());
-        let stage = Stage::answering([throttled.clone(), nothing()]).await;
+        let stage = CannedStore::answering([throttled.clone(), nothing()]).await;
         assert!(matches!(stage.put(&Versioned { record: busy(), version: 17 }).await, Ok(Stored::As(_))));
         let calls = stage.calls();
         assert_eq!(calls[0], calls[1], "the very same");
@@ -261,30 +253,30 @@ async fn a_call_that_was_throttled_is_tried_once_more_after_a_moment() {
 #[tokio::test]
 async fn a_call_that_is_throttled_again_has_no_effect_and_its_message_is_retried() {
     for code in THROTTLED {
-        let throttled = [Answer::Error(code, 400), Answer::Error(code, 400)];
-        let failure = Stage::answering(throttled.clone()).await.load().await.unwrap_err();
+        let throttled = [HttpReply::Error(code, 400), HttpReply::Error(code, 400)];
+        let failure = CannedStore::answering(throttled.clone()).await.load().await.unwrap_err();
         assert_eq!((&failure, failure.disposition()), (&StoreError::Throttled, Disposition::Retry));
-        let stage = Stage::answering(throttled).await;
+        let stage = CannedStore::answering(throttled).await;
         assert_eq!(stage.put(&Versioned { record: busy(), version: 17 }).await, Err(StoreError::Throttled));
     }
 }
 
 /// Answers that leave the outcome of the call unknown.
-fn lost() -> [Answer; 4] {
+fn lost() -> [HttpReply; 4] {
     [
-        Answer::ConnectionLost,
-        Answer::Error("InternalServerError", 500),
-        Answer::Error("ServiceUnavailable", 503),
-        Answer::Text("<html>bad gateway</html>", 502),
+        CONNECTION_LOST,
+        HttpReply::Error("InternalServerError", 500),
+        HttpReply::Error("ServiceUnavailable", 503),
+        HttpReply::Text("<html>bad gateway</html>", 502),
     ]
 }
 
 #[tokio::test]
 async fn a_load_without_an_answer_is_tried_once_more() {
     for answer in lost() {
-        let stage = Stage::answering([answer.clone(), found(&item(&json_of(&busy())))]).await;
+        let stage = CannedStore::answering([answer.clone(), found(&item(&json_of(&busy())))]).await;
         assert_eq!(stage.load().await, Ok(Versioned { record: busy(), version: 17 }), "{answer:?}");
-        let stage = Stage::answering([answer.clone(), answer.clone()]).await;
+        let stage = CannedStore::answering([answer.clone(), answer.clone()]).await;
         let failure = stage.load().await.unwrap_err();
         assert!(failure.to_string().starts_with("the state store failed: table `store`: "), "{failure}");
         assert_eq!(stage.calls().len(), 2);
@@ -294,7 +286,7 @@ async fn a_load_without_an_answer_is_tried_once_more() {
 #[tokio::test]
 async fn a_store_without_an_answer_may_have_been_kept_so_it_is_neither_repeated_nor_called_a_conflict() {
     for answer in lost() {
-        let stage = Stage::answering([answer.clone()]).await;
+        let stage = CannedStore::answering([answer.clone()]).await;
         let failure = stage.put(&Versioned { record: busy(), version: 17 }).await.unwrap_err();
         assert!(matches!(failure, StoreError::Unexpected(_)), "{answer:?}: {failure:?}");
         assert_eq!(stage.calls().len(), 1, "{answer:?}");
@@ -307,9 +299,9 @@ async fn a_permanent_failure_is_not_retried_and_is_reported_with_the_table_and_t
     for code in ["AccessDeniedException", "ResourceNotFoundException", "ValidationException", "FromTheFutureException"]
     {
         let expected = StoreError::Unexpected(format!("table `store`: {code}: because of x"));
-        let stage = Stage::answering([Answer::Error(code, 400)]).await;
+        let stage = CannedStore::answering([HttpReply::Error(code, 400)]).await;
         assert_eq!(stage.load().await, Err(expected.clone()));
-        let stage = Stage::answering([Answer::Error(code, 400)]).await;
+        let stage = CannedStore::answering([HttpReply::Error(code, 400)]).await;
         assert_eq!(stage.put(&Versioned { record: busy(), version: 0 }).await, Err(expected));
     }
 }
@@ -337,7 +329,7 @@ async fn an_item_that_is_no_record_is_an_error_that_names_it_and_never_an_absent
         with("record", json!({"S": "{}"})),
         with("record", json!({"S": "{\"jobs\":[{\"job_id\":7}],\"protection\":{}}"})),
     ] {
-        let stage = Stage::answering([found(&wrong)]).await;
+        let stage = CannedStore::answering([found(&wrong)]).await;
         let failure = stage.load().await.unwrap_err();
         assert!(matches!(&failure, StoreError::Unreadable(key, _) if key == TASK), "{wrong}: {failure:?}");
         assert!(failure.to_string().contains("delete the item"), "the way out: {failure}");
@@ -348,7 +340,7 @@ async fn an_item_that_is_no_record_is_an_error_that_names_it_and_never_an_absent
 async fn fields_that_a_newer_version_has_added_to_a_record_are_ignored() {
     let mut record: Value = serde_json::to_value(busy()).unwrap();
     record["new"] = json!({"a": 1});
-    let stage = Stage::answering([found(&item(&record.to_string()))]).await;
+    let stage = CannedStore::answering([found(&item(&record.to_string()))]).await;
     assert_eq!(stage.load().await.unwrap().record, busy());
 }
 
@@ -367,11 +359,11 @@ fn of_length(bytes: usize) -> TaskRecord {
 #[tokio::test]
 async fn a_record_that_is_too_large_for_an_item_is_refused_before_it_is_sent() {
     let largest = 380_000;
-    let stage = Stage::answering([nothing()]).await;
+    let stage = CannedStore::answering([nothing()]).await;
     assert!(stage.put(&Versioned { record: of_length(largest), version: 0 }).await.is_ok());
     let put = stage.the_call("PutItem")["Item"].to_string().len();
     assert!(put < 400 * 1024, "{put} bytes with all names and more");
-    let stage = Stage::answering([]).await;
+    let stage = CannedStore::answering([]).await;
     let refused = stage.put(&Versioned { record: of_length(largest + 1), version: 0 }).await.unwrap_err();
     assert_eq!(refused, StoreError::TooLarge(TASK.to_owned(), largest + 1, largest));
     assert_eq!(refused.disposition(), Disposition::DeadLetter);

@@ -2,15 +2,11 @@
 //! result of real ECS answers. The answers have the members of the ECS API Reference ("Service", "TaskSet",
 //! "Task").
 
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_ecs::config::Credentials;
-use ecs_sim::http::{Server, ServerOptions, ServiceAnswer, ServiceCall, ServiceError};
+use crate::canned_aws::{CannedAws, ecs_exceptions};
+use ecs_sim::http::ServiceAnswer;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
-use taskhold::aws;
-use taskhold::aws::ecs::AwsEcs;
+use std::sync::Arc;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::deployment::{
     Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet,
@@ -57,63 +53,14 @@ fn at(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap()
 }
 
-/// The adapter on an ECS that gives these answers in order, repeats the last one, and records the calls.
-struct Canned {
-    ecs: AwsEcs,
-    answers: Arc<Mutex<VecDeque<ServiceAnswer>>>,
-    calls: Arc<Mutex<Vec<ServiceCall>>>,
-    _server: Server,
-}
-
-impl Canned {
-    async fn new() -> Self {
-        let answers = Arc::new(Mutex::new(VecDeque::<ServiceAnswer>::new()));
-        let calls = Arc::new(Mutex::new(Vec::new()));
-        let backend = {
-            let (answers, calls) = (Arc::clone(&answers), Arc::clone(&calls));
-            move |call: ServiceCall| {
-                calls.lock().unwrap().push(call);
-                let mut answers = answers.lock().unwrap();
-                if answers.len() > 1 { answers.pop_front().unwrap() } else { answers[0].clone() }
-            }
-        };
-        let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
-        let loader = aws_config::defaults(BehaviorVersion::latest())
-            .endpoint_url(server.endpoint())
-            .region(Region::new("eu-west-1"))
-            .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-        let ecs = AwsEcs::new(&aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await);
-        Self { ecs, answers, calls, _server: server }
-    }
-
-    async fn answering(output: Value) -> Self {
-        let canned = Self::new().await;
-        canned.set(output);
-        canned
-    }
-
-    fn set(&self, output: Value) {
-        self.set_all([ServiceAnswer::Output(output)]);
-    }
-
-    fn set_all(&self, answers: impl IntoIterator<Item = ServiceAnswer>) {
-        *self.answers.lock().unwrap() = answers.into_iter().collect();
-    }
-
-    /// Operation and request of the only call since the last one was taken.
-    fn take_call(&self) -> (String, Value) {
-        let calls = std::mem::take(&mut *self.calls.lock().unwrap());
-        let [call] = calls.try_into().expect("each call is sent exactly once");
-        (call.operation, call.body)
-    }
-
+impl CannedAws {
     async fn describe(&self) -> Result<Option<Service>, EcsError> {
         self.ecs.describe_service(&web()).await
     }
 
     /// The adapter's result for this description of a service.
     async fn read(&self, service: Value) -> Service {
-        self.set(json!({"services": [service], "failures": []}));
+        self.set_output(json!({"services": [service], "failures": []}));
         self.describe().await.unwrap().expect("it is there")
     }
 }
@@ -201,15 +148,15 @@ fn with_task_sets() -> Value {
 
 #[tokio::test]
 async fn a_service_is_described_by_cluster_and_name_with_its_tags() {
-    let canned = Canned::answering(json!({"services": [rolling()], "failures": []})).await;
+    let canned = CannedAws::returning(json!({"services": [rolling()], "failures": []})).await;
     canned.describe().await.unwrap();
     let request = json!({"cluster": CLUSTER, "services": ["web"], "include": ["TAGS"]});
-    assert_eq!(canned.take_call(), ("DescribeServices".to_owned(), request));
+    canned.assert_called("DescribeServices", &request);
 }
 
 #[tokio::test]
 async fn a_rolling_service_is_read_member_by_member() {
-    let service = Canned::new().await.read(rolling()).await;
+    let service = CannedAws::new().await.read(rolling()).await;
     let deployment = |id: &str, status, rollout_state| Deployment {
         id: format!("ecs-svc/{id}"),
         status,
@@ -283,7 +230,7 @@ async fn a_rolling_service_is_read_member_by_member() {
 
 #[tokio::test]
 async fn task_sets_are_read_member_by_member() {
-    let service = Canned::new().await.read(with_task_sets()).await;
+    let service = CannedAws::new().await.read(with_task_sets()).await;
     assert_eq!((service.controller, service.deployments), (DeploymentController::CodeDeploy, Vec::new()));
     let set = |id: &str, status, is_stable| TaskSet {
         id: format!("ecs-svc/{id}"),
@@ -305,7 +252,7 @@ async fn task_sets_are_read_member_by_member() {
 
 #[tokio::test]
 async fn members_that_are_missing_take_ecs_s_defaults_or_none() {
-    let canned = Canned::new().await;
+    let canned = CannedAws::new().await;
     let bare = canned.read(json!({"serviceArn": LONG})).await;
     let expected = Service {
         arn: web(),
@@ -346,7 +293,7 @@ async fn members_that_are_missing_take_ecs_s_defaults_or_none() {
 
 #[tokio::test]
 async fn the_words_of_ecs_are_known_and_those_of_the_future_are_kept() {
-    let canned = Canned::new().await;
+    let canned = CannedAws::new().await;
     let other = "FROM_THE_FUTURE";
     for (word, controller) in [
         ("ECS", DeploymentController::Ecs),
@@ -407,7 +354,7 @@ async fn the_words_of_ecs_are_known_and_those_of_the_future_are_kept() {
 /// A command that sets the whole deployment configuration would drop them (suggested_action.rs).
 #[tokio::test]
 async fn members_of_a_deployment_configuration_that_taskhold_does_not_repeat_are_noticed() {
-    let canned = Canned::new().await;
+    let canned = CannedAws::new().await;
     let hook = json!({"lifecycleStages": ["POST_SCALE_UP"], "hookTargetArn": "arn:aws:lambda:eu-west-1:111122223333:function:f", "roleArn": "arn:aws:iam::111122223333:role/r"});
     for (member, value, others) in [
         ("lifecycleHooks", json!([]), OtherOptions::None),
@@ -428,13 +375,13 @@ async fn numbers_that_make_no_sense_count_as_none() {
     let mut service = rolling();
     service["desiredCount"] = json!(-1);
     service["deploymentConfiguration"]["maximumPercent"] = json!(-200);
-    let service = Canned::new().await.read(service).await;
+    let service = CannedAws::new().await.read(service).await;
     assert_eq!((service.desired_count, service.maximum_percent), (0, 0));
 }
 
 #[tokio::test]
 async fn a_service_is_known_by_its_arn_in_long_and_in_short_form_and_another_one_is_not_it() {
-    let canned = Canned::new().await;
+    let canned = CannedAws::new().await;
     for arn in [LONG, SHORT] {
         let mut service = rolling();
         service["serviceArn"] = json!(arn);
@@ -443,7 +390,7 @@ async fn a_service_is_known_by_its_arn_in_long_and_in_short_form_and_another_one
     for arn in [json!(LONG.replace("web", "api")), json!(SHORT.replace("web", "webs")), json!(""), Value::Null] {
         let mut service = rolling();
         service["serviceArn"] = arn.clone();
-        canned.set(json!({"services": [service]}));
+        canned.set_output(json!({"services": [service]}));
         let error = canned.describe().await.unwrap_err();
         assert!(
             matches!(&error, EcsError::Incomplete(text) if text.contains("`web` only `nothing`")),
@@ -454,9 +401,9 @@ async fn a_service_is_known_by_its_arn_in_long_and_in_short_form_and_another_one
 
 #[tokio::test]
 async fn a_service_that_is_missing_is_none_and_any_other_failure_is_an_error() {
-    let canned = Canned::new().await;
+    let canned = CannedAws::new().await;
     for arn in [LONG, SHORT] {
-        canned.set(json!({"services": [], "failures": [{"arn": arn, "reason": "MISSING"}]}));
+        canned.set_output(json!({"services": [], "failures": [{"arn": arn, "reason": "MISSING"}]}));
         assert_eq!(canned.describe().await, Ok(None), "{arn}");
     }
     for (answer, reported) in [
@@ -465,7 +412,7 @@ async fn a_service_that_is_missing_is_none_and_any_other_failure_is_an_error() {
         (json!({"services": [], "failures": []}), "nothing"),
         (json!({}), "nothing"),
     ] {
-        canned.set(answer.clone());
+        canned.set_output(answer.clone());
         let error = canned.describe().await.unwrap_err();
         let EcsError::Incomplete(text) = &error else { panic!("{answer}: {error:?}") };
         assert!(text.contains("`web`") && text.contains(&format!("only `{reported}`")), "{text}");
@@ -479,14 +426,14 @@ async fn services_are_described_together_and_each_must_be_answered() {
     let mut api = rolling();
     api["serviceArn"] = json!(named("api"));
     let missing = json!({"arn": named("gone"), "reason": "MISSING"});
-    let canned = Canned::answering(json!({"services": [api, rolling()], "failures": [missing]})).await;
+    let canned = CannedAws::returning(json!({"services": [api, rolling()], "failures": [missing]})).await;
     let described = canned.ecs.describe_services(&cluster(), &services).await.unwrap();
     let names: Vec<&str> = described.iter().map(|service| service.arn.name.as_str()).collect();
     assert_eq!(names, ["web", "api"], "in the order of the request");
     let request = json!({"cluster": CLUSTER, "services": ["web", "gone", "api"], "include": ["TAGS"]});
-    assert_eq!(canned.take_call(), ("DescribeServices".to_owned(), request));
+    canned.assert_called("DescribeServices", &request);
     for failures in [json!([missing]), json!([]), json!([missing, {"arn": named("api"), "reason": "OTHER"}])] {
-        canned.set(json!({"services": [rolling()], "failures": failures}));
+        canned.set_output(json!({"services": [rolling()], "failures": failures}));
         let error = canned.ecs.describe_services(&cluster(), &services).await.unwrap_err();
         assert!(
             matches!(&error, EcsError::Incomplete(_)),
@@ -497,22 +444,22 @@ async fn services_are_described_together_and_each_must_be_answered() {
 
 #[tokio::test]
 async fn tasks_are_listed_by_service_page_by_page() {
-    let canned = Canned::new().await;
+    let canned = CannedAws::new().await;
     let arns = |ids: &[&str]| ids.iter().map(|id| task_arn(id)).collect::<Vec<_>>();
     let page =
         |ids: &[&str], token: Option<&str>| ServiceAnswer::Output(json!({"taskArns": arns(ids), "nextToken": token}));
-    canned.set_all([page(&[A, B], Some("eyJ0b2tlbiI6IDF9")), page(&[OLD_FORMAT], None)]);
+    canned.set([page(&[A, B], Some("eyJ0b2tlbiI6IDF9")), page(&[OLD_FORMAT], None)]);
     let first = canned.ecs.list_tasks(&web(), None).await.unwrap();
     assert_eq!((first.items, first.next_token.as_deref()), (ids(&[A, B]), Some("eyJ0b2tlbiI6IDF9")));
     let request = json!({"cluster": CLUSTER, "serviceName": "web", "desiredStatus": "RUNNING"});
-    assert_eq!(canned.take_call(), ("ListTasks".to_owned(), request.clone()));
+    canned.assert_called("ListTasks", &request);
     let last = canned.ecs.list_tasks(&web(), first.next_token.as_deref()).await.unwrap();
     assert_eq!((last.items, last.next_token), (ids(&[OLD_FORMAT]), None));
     let mut with_token = request;
     with_token["nextToken"] = json!("eyJ0b2tlbiI6IDF9");
-    assert_eq!(canned.take_call(), ("ListTasks".to_owned(), with_token));
+    canned.assert_called("ListTasks", &with_token);
     for empty in [json!({"taskArns": []}), json!({}), json!({"taskArns": null, "nextToken": null})] {
-        canned.set(empty);
+        canned.set_output(empty);
         let page = canned.ecs.list_tasks(&web(), None).await.unwrap();
         assert_eq!((page.items, page.next_token), (Vec::new(), None));
     }
@@ -535,10 +482,10 @@ async fn tasks_are_described_by_cluster_and_id() {
     let (c, d) = ("c".repeat(32), "d".repeat(32));
     let deleted = json!({"taskArn": task_arn(&c), "lastStatus": "DELETED"});
     let unknown = json!({"taskArn": task_arn(&d), "lastStatus": "FROM_THE_FUTURE"});
-    let canned = Canned::answering(json!({"tasks": [full, short, deleted, unknown], "failures": []})).await;
+    let canned = CannedAws::returning(json!({"tasks": [full, short, deleted, unknown], "failures": []})).await;
     let described = canned.ecs.describe_tasks(&cluster(), &ids(&[A, B, &c, &d])).await.unwrap();
     let request = json!({"cluster": CLUSTER, "tasks": [A, B, c, d]});
-    assert_eq!(canned.take_call(), ("DescribeTasks".to_owned(), request));
+    canned.assert_called("DescribeTasks", &request);
     let with_status = |id: &str, last_status: &str| TaskDescription {
         id: id.parse().unwrap(),
         service: None,
@@ -565,11 +512,11 @@ async fn tasks_are_described_by_cluster_and_id() {
 
 #[tokio::test]
 async fn a_task_that_is_gone_is_omitted_and_one_that_is_not_answered_for_is_an_error() {
-    let canned = Canned::new().await;
+    let canned = CannedAws::new().await;
     let a = json!({"taskArn": task_arn(A), "lastStatus": "RUNNING", "desiredStatus": "RUNNING"});
     let short_b = format!("arn:aws:ecs:eu-west-1:111122223333:task/{B}");
     for arn in [task_arn(B), short_b] {
-        canned.set(json!({"tasks": [a], "failures": [{"arn": arn, "reason": "MISSING"}]}));
+        canned.set_output(json!({"tasks": [a], "failures": [{"arn": arn, "reason": "MISSING"}]}));
         let described = canned.ecs.describe_tasks(&cluster(), &ids(&[A, B])).await.unwrap();
         assert_eq!(described.iter().map(|task| task.id.as_str()).collect::<Vec<_>>(), [A]);
     }
@@ -580,7 +527,7 @@ async fn a_task_that_is_gone_is_omitted_and_one_that_is_not_answered_for_is_an_e
         json!([{"reason": "MISSING"}]),
         Value::Null,
     ] {
-        canned.set(json!({"tasks": [a, {"lastStatus": "RUNNING"}], "failures": failures}));
+        canned.set_output(json!({"tasks": [a, {"lastStatus": "RUNNING"}], "failures": failures}));
         let error = canned.ecs.describe_tasks(&cluster(), &ids(&[A, B])).await.unwrap_err();
         assert!(matches!(&error, EcsError::Incomplete(text) if text.contains(B)), "{failures}: {error:?}");
     }
@@ -588,7 +535,7 @@ async fn a_task_that_is_gone_is_omitted_and_one_that_is_not_answered_for_is_an_e
 
 #[tokio::test]
 async fn protection_is_read_by_cluster_and_id_for_protected_unprotected_and_refused_tasks() {
-    let canned = Canned::answering(json!({
+    let canned = CannedAws::returning(json!({
         "protectedTasks": [
             {"taskArn": task_arn(A), "protectionEnabled": true, "expirationDate": 1_790_007_200.125},
             {"taskArn": format!("arn:aws:ecs:eu-west-1:111122223333:task/{B}"), "protectionEnabled": false},
@@ -598,7 +545,7 @@ async fn protection_is_read_by_cluster_and_id_for_protected_unprotected_and_refu
     .await;
     let answer = canned.ecs.get_task_protection(&cluster(), &ids(&[A, B, OLD_FORMAT])).await.unwrap();
     let request = json!({"cluster": CLUSTER, "tasks": [A, B, OLD_FORMAT]});
-    assert_eq!(canned.take_call(), ("GetTaskProtection".to_owned(), request));
+    canned.assert_called("GetTaskProtection", &request);
     let task = |id: &str, protection_enabled, expiration_date| ProtectedTask {
         task_id: id.parse().unwrap(),
         protection_enabled,
@@ -614,16 +561,16 @@ async fn protection_is_read_by_cluster_and_id_for_protected_unprotected_and_refu
         failures: vec![refused],
     };
     assert_eq!(answer, expected);
-    canned.set(json!({}));
+    canned.set_output(json!({}));
     let answer = canned.ecs.get_task_protection(&cluster(), &ids(&[A])).await.unwrap();
     assert_eq!(answer, ProtectionAnswer::default(), "who asks has to see that nothing was answered");
 }
 
 #[tokio::test]
 async fn services_are_listed_by_cluster_page_by_page_in_long_and_in_short_form() {
-    let canned = Canned::new().await;
+    let canned = CannedAws::new().await;
     let others = ["", "arn:aws:ecs:eu-west-1:111122223333:service/video/a b"];
-    canned.set_all([
+    canned.set([
         ServiceAnswer::Output(json!({"serviceArns": [LONG, SHORT.replace("web", "api")], "nextToken": "t-1"})),
         ServiceAnswer::Output(json!({"serviceArns": others})),
     ]);
@@ -631,12 +578,12 @@ async fn services_are_listed_by_cluster_page_by_page_in_long_and_in_short_form()
     let api = ServiceArn::new(cluster(), "api").unwrap();
     assert_eq!((first.items, first.next_token.as_deref()), (vec![web(), api], Some("t-1")));
     let request = json!({"cluster": CLUSTER, "maxResults": 100});
-    assert_eq!(canned.take_call(), ("ListServices".to_owned(), request.clone()));
+    canned.assert_called("ListServices", &request);
     let last = canned.ecs.list_services(&cluster(), Some("t-1")).await.unwrap();
     assert_eq!((last.items, last.next_token), (Vec::new(), None), "an ARN that is not a service's is left out");
     let mut with_token = request;
     with_token["nextToken"] = json!("t-1");
-    assert_eq!(canned.take_call(), ("ListServices".to_owned(), with_token));
+    canned.assert_called("ListServices", &with_token);
 }
 
 #[tokio::test]
@@ -645,7 +592,7 @@ async fn a_service_deployment_is_read_member_by_member() {
         json!({"arn": name, "requestedTaskCount": 2, "runningTaskCount": running, "pendingTaskCount": 1,
             "requestedTestTrafficWeight": 0.0, "requestedProductionTrafficWeight": 100.0})
     };
-    let canned = Canned::answering(json!({"serviceDeployments": [{
+    let canned = CannedAws::returning(json!({"serviceDeployments": [{
         "serviceDeploymentArn": SERVICE_DEPLOYMENT, "serviceArn": LONG, "clusterArn": CLUSTER,
         "createdAt": 1_790_000_000.5, "startedAt": 1_790_000_001, "finishedAt": 1_790_000_900.25,
         "updatedAt": 1_790_000_002, "status": "IN_PROGRESS", "statusReason": "…",
@@ -663,7 +610,7 @@ async fn a_service_deployment_is_read_member_by_member() {
     let arn: taskhold::ecs::service_deployment::ServiceDeploymentArn = SERVICE_DEPLOYMENT.parse().unwrap();
     let read = canned.ecs.describe_service_deployments(std::slice::from_ref(&arn)).await.unwrap();
     let request = json!({"serviceDeploymentArns": [SERVICE_DEPLOYMENT]});
-    assert_eq!(canned.take_call(), ("DescribeServiceDeployments".to_owned(), request));
+    canned.assert_called("DescribeServiceDeployments", &request);
     let counts = |name: &str, running| RevisionCounts { arn: name.to_owned(), requested: 2, running, pending: 1 };
     let expected = ServiceDeployment {
         arn,
@@ -697,11 +644,11 @@ async fn several_service_deployments_are_read_in_one_call() {
     let other = SERVICE_DEPLOYMENT.replace("/web/", "/api/");
     let described = |arn: &str| json!({"serviceDeploymentArn": arn, "status": "PENDING"});
     let answer = json!({"serviceDeployments": [described(&other), described(SERVICE_DEPLOYMENT)], "failures": []});
-    let canned = Canned::answering(answer).await;
+    let canned = CannedAws::returning(answer).await;
     let arns = [SERVICE_DEPLOYMENT, &other].map(|arn| arn.parse().unwrap());
     let read = canned.ecs.describe_service_deployments(&arns).await.unwrap();
     let request = json!({"serviceDeploymentArns": [SERVICE_DEPLOYMENT, other]});
-    assert_eq!(canned.take_call(), ("DescribeServiceDeployments".to_owned(), request));
+    canned.assert_called("DescribeServiceDeployments", &request);
     assert_eq!(
         read.into_iter().map(|deployment| deployment.arn).collect::<Vec<_>>(),
         [&arns[1], &arns[0]].map(Clone::clone)
@@ -710,12 +657,12 @@ async fn several_service_deployments_are_read_in_one_call() {
 
 #[tokio::test]
 async fn a_service_deployment_that_ecs_does_not_know_is_left_out_and_a_stage_of_the_future_is_kept() {
-    let canned = Canned::answering(json!({"serviceDeployments": [], "failures": [
+    let canned = CannedAws::returning(json!({"serviceDeployments": [], "failures": [
         {"arn": SERVICE_DEPLOYMENT, "reason": "MISSING"}]}))
     .await;
     let arns = [SERVICE_DEPLOYMENT.parse().unwrap()];
     assert_eq!(canned.ecs.describe_service_deployments(&arns).await.unwrap(), []);
-    canned.set(json!({"serviceDeployments": [
+    canned.set_output(json!({"serviceDeployments": [
         {"serviceDeploymentArn": SERVICE_DEPLOYMENT, "status": "SLEEPING", "lifecycleStage": "DREAMING"}]}));
     let read = canned.ecs.describe_service_deployments(&arns).await.unwrap();
     assert_eq!(read[0].status, ServiceDeploymentStatus::Other("SLEEPING".to_owned()));
@@ -723,9 +670,9 @@ async fn a_service_deployment_that_ecs_does_not_know_is_left_out_and_a_stage_of_
 }
 
 /// Makes each read once and checks its operation.
-async fn every_read(canned: &Canned) -> Vec<(String, EcsError)> {
+async fn every_read(canned: &CannedAws) -> Vec<(String, EcsError)> {
     let mut failed = Vec::new();
-    let mut keep = |error: EcsError| failed.push((canned.take_call().0, error));
+    let mut keep = |error: EcsError| failed.push((canned.take_call().operation, error));
     keep(canned.describe().await.unwrap_err());
     keep(canned.ecs.list_tasks(&web(), None).await.unwrap_err());
     keep(canned.ecs.describe_tasks(&cluster(), &ids(&[A])).await.unwrap_err());
@@ -738,8 +685,7 @@ async fn every_read(canned: &Canned) -> Vec<(String, EcsError)> {
 
 #[tokio::test]
 async fn every_exception_of_every_read_is_the_error_of_its_code_and_is_not_tried_again() {
-    let canned = Canned::new().await;
-    let with_cause = |code: &str| format!("{code}: because of x");
+    let canned = CannedAws::new().await;
     let operations = [
         "DescribeServices",
         "ListTasks",
@@ -748,21 +694,8 @@ async fn every_exception_of_every_read_is_the_error_of_its_code_and_is_not_tried
         "ListServices",
         "DescribeServiceDeployments",
     ];
-    for (code, status, expected) in [
-        ("AccessDeniedException", 400, EcsError::AccessDenied(with_cause("AccessDeniedException"))),
-        ("ClientException", 400, EcsError::Rejected(with_cause("ClientException"))),
-        ("ClusterNotFoundException", 400, EcsError::ClusterNotFound("because of x".to_owned())),
-        ("ServiceNotFoundException", 400, EcsError::NotFound("because of x".to_owned())),
-        ("InvalidParameterException", 400, EcsError::Rejected(with_cause("InvalidParameterException"))),
-        ("ResourceNotFoundException", 400, EcsError::NotFound("because of x".to_owned())),
-        ("ServerException", 500, EcsError::Server(with_cause("ServerException"))),
-        ("UnsupportedFeatureException", 400, EcsError::Rejected(with_cause("UnsupportedFeatureException"))),
-        ("ThrottlingException", 400, EcsError::Throttled),
-        ("ExpiredTokenException", 400, EcsError::AccessDenied(with_cause("ExpiredTokenException"))),
-        ("FromTheFutureException", 503, EcsError::Server(with_cause("FromTheFutureException"))),
-    ] {
-        let (code, message) = (code.to_owned(), "because of x".to_owned());
-        canned.set_all([ServiceAnswer::Error(ServiceError { code, message, status })]);
+    for (exception, expected) in ecs_exceptions() {
+        canned.set([exception]);
         let expected: Vec<_> = operations.iter().map(|name| ((*name).to_owned(), expected.clone())).collect();
         assert_eq!(every_read(&canned).await, expected);
     }
@@ -770,8 +703,8 @@ async fn every_exception_of_every_read_is_the_error_of_its_code_and_is_not_tried
 
 #[tokio::test]
 async fn a_connection_that_is_lost_is_no_answer_for_every_read() {
-    let canned = Canned::new().await;
-    canned.set_all([ServiceAnswer::ConnectionLost]);
+    let canned = CannedAws::new().await;
+    canned.set([ServiceAnswer::ConnectionLost]);
     for (operation, error) in every_read(&canned).await {
         assert!(matches!(error, EcsError::NoAnswer(_)), "{operation}: {error:?}");
     }

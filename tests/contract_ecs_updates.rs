@@ -1,14 +1,11 @@
 //! The update of a service's desired count: the exact request, sent once, the result of every answer, and the
 //! effect on the simulated ECS.
 
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_ecs::config::Credentials;
+use crate::canned_aws::{CannedAws, ecs_exceptions};
 use ecs_sim::control_plane::{ControlPlane, ServiceSpec, Setup};
-use ecs_sim::http::{AwsService, Backend, Server, ServerOptions, ServiceAnswer, ServiceCall, ServiceError};
+use ecs_sim::http::{AwsService, ServiceAnswer, ServiceCall};
 use serde_json::json;
-use std::sync::{Arc, Mutex};
-use taskhold::aws;
-use taskhold::aws::ecs::AwsEcs;
+use std::sync::Arc;
 use taskhold::ecs::error::{EcsError, Effect};
 use taskhold::ecs::service::ServiceArn;
 use taskhold::ecs::{ServiceReads, ServiceUpdates};
@@ -19,27 +16,10 @@ fn service(name: &str) -> ServiceArn {
     ServiceArn::new(Arc::new(CLUSTER.parse().unwrap()), name).unwrap()
 }
 
-/// The adapter on this backend.
-async fn before(backend: impl Backend) -> (AwsEcs, Server) {
-    let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
-    let loader = aws_config::defaults(BehaviorVersion::latest())
-        .endpoint_url(server.endpoint())
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-    (AwsEcs::new(&aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await), server)
-}
-
 /// The result of setting a desired count on an ECS that gives this answer, and the calls.
 async fn set_before(answer: ServiceAnswer, to: u32) -> (Result<(), EcsError>, Vec<ServiceCall>) {
-    let calls = Arc::new(Mutex::new(Vec::new()));
-    let captured = Arc::clone(&calls);
-    let backend = move |call: ServiceCall| {
-        captured.lock().unwrap().push(call);
-        answer.clone()
-    };
-    let (ecs, _server) = before(backend).await;
-    let outcome = ecs.set_desired_count(&service("web"), to).await;
-    (outcome, std::mem::take(&mut calls.lock().unwrap()))
+    let aws = CannedAws::answering(answer).await;
+    (aws.ecs.set_desired_count(&service("web"), to).await, aws.take_calls())
 }
 
 #[tokio::test]
@@ -61,22 +41,11 @@ async fn a_count_of_zero_is_sent_as_one() {
 
 #[tokio::test]
 async fn every_exception_tells_whether_the_count_may_have_changed_and_is_not_tried_again() {
-    let with_cause = |code: &str| format!("{code}: because of x");
-    for (code, status, expected, effect) in [
-        ("AccessDeniedException", 400, EcsError::AccessDenied(with_cause("AccessDeniedException")), Effect::None),
-        ("ClientException", 400, EcsError::Rejected(with_cause("ClientException")), Effect::None),
-        ("ClusterNotFoundException", 400, EcsError::ClusterNotFound("because of x".to_owned()), Effect::None),
-        ("InvalidParameterException", 400, EcsError::Rejected(with_cause("InvalidParameterException")), Effect::None),
-        ("ServiceNotActiveException", 400, EcsError::Rejected(with_cause("ServiceNotActiveException")), Effect::None),
-        ("ServiceNotFoundException", 400, EcsError::NotFound("because of x".to_owned()), Effect::None),
-        ("ThrottlingException", 400, EcsError::Throttled, Effect::None),
-        ("ServerException", 500, EcsError::Server(with_cause("ServerException")), Effect::Unknown),
-        ("FromTheFutureException", 400, EcsError::Server(with_cause("FromTheFutureException")), Effect::Unknown),
-    ] {
-        let error = ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status };
-        let (outcome, calls) = set_before(ServiceAnswer::Error(error), 3).await;
-        assert_eq!(expected.effect(), effect, "{code}");
-        assert_eq!((outcome, calls.len()), (Err(expected), 1), "{code}");
+    for (exception, expected) in ecs_exceptions() {
+        let effect = if matches!(expected, EcsError::Server(_)) { Effect::Unknown } else { Effect::None };
+        let (outcome, calls) = set_before(exception, 3).await;
+        assert_eq!(expected.effect(), effect, "{expected}");
+        assert_eq!((outcome, calls.len()), (Err(expected), 1));
     }
     let (outcome, calls) = set_before(ServiceAnswer::ConnectionLost, 3).await;
     assert!(matches!(&outcome, Err(error) if error.effect() == Effect::Unknown), "{outcome:?}");
@@ -88,8 +57,9 @@ async fn the_simulated_ecs_sets_the_count_and_deploys_nothing() {
     let mut ecs = ControlPlane::new(Setup::default());
     ecs.create_cluster("video");
     ecs.create_service(ServiceSpec::new("video", "web", 2)).unwrap();
-    let backend = move |call: ServiceCall| ServiceAnswer::from(ecs.call(&call.operation, &call.body));
-    let (ecs, _server) = before(backend).await;
+    let aws =
+        CannedAws::with(move |call: ServiceCall| ServiceAnswer::from(ecs.call(&call.operation, &call.body))).await;
+    let ecs = &aws.ecs;
     let deployments =
         |service: taskhold::ecs::service::Service| service.deployments.into_iter().map(|it| it.id).collect::<Vec<_>>();
     let before = ecs.describe_service(&service("web")).await.unwrap().unwrap();

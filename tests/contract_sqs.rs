@@ -4,12 +4,12 @@
 //! Neither this SDK nor the adapter compares the MD5 digests of an answer. The tests of the simulated SQS check
 //! that its digests match the real ones.
 
+use crate::canned_aws::{CannedAws, failed};
 use crate::simulated::{Simulated, sdk_config};
-use ecs_sim::http::{Server, ServerOptions, ServiceAnswer, ServiceCall, ServiceError};
+use ecs_sim::http::{ServiceAnswer, ServiceCall};
 use ecs_sim::queue::MessageAttribute;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::{Arc, Mutex};
 use taskhold::aws::sqs::AwsQueue;
 use taskhold::lambda::dead_letter::{
     BODY_BYTES_ATTRIBUTE, DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, ReceivedDeadLetter,
@@ -53,16 +53,10 @@ impl Simulated {
     }
 }
 
-/// The adapter on an SQS that gives every call this answer, and the calls.
-async fn canned(answer: ServiceAnswer) -> (AwsQueue, Arc<Mutex<Vec<ServiceCall>>>, Server) {
-    let calls = Arc::new(Mutex::new(Vec::new()));
-    let captured = Arc::clone(&calls);
-    let backend = move |call: ServiceCall| {
-        captured.lock().unwrap().push(call);
-        answer.clone()
-    };
-    let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
-    (queue_at(&server.endpoint(), QUEUE).await, calls, server)
+impl CannedAws {
+    async fn queue(&self) -> AwsQueue {
+        queue_at(&self.endpoint, QUEUE).await
+    }
 }
 
 fn successful(id: &str) -> Value {
@@ -71,14 +65,11 @@ fn successful(id: &str) -> Value {
 
 #[tokio::test]
 async fn a_send_names_queue_bodies_and_attributes_of_type_string_and_nothing_else() {
-    let (queue, calls, server) =
-        canned(ServiceAnswer::Output(json!({"Successful": [successful("0")], "Failed": []}))).await;
-    assert_eq!(queue.send_dead_letters(&[dead_lettered("{\"a\": 1}")]).await, [Ok(())]);
-    let calls = calls.lock().unwrap();
-    let [call] = calls.as_slice() else { panic!("a send is sent exactly once: {calls:?}") };
+    let aws = CannedAws::returning(json!({"Successful": [successful("0")], "Failed": []})).await;
+    assert_eq!(aws.queue().await.send_dead_letters(&[dead_lettered("{\"a\": 1}")]).await, [Ok(())]);
     let string = |value: &str| json!({"DataType": "String", "StringValue": value});
     let expected = json!({
-        "QueueUrl": format!("{}/111122223333/{QUEUE}", server.endpoint()),
+        "QueueUrl": format!("{}/111122223333/{QUEUE}", aws.endpoint),
         "Entries": [{"Id": "0", "MessageBody": "{\"a\": 1}", "MessageAttributes": {
             REASON_ATTRIBUTE: string("`jobId` is missing"),
             MESSAGE_ID_ATTRIBUTE: string("827137ab-8e43-4a17-af32-39b36c047d92"),
@@ -87,7 +78,7 @@ async fn a_send_names_queue_bodies_and_attributes_of_type_string_and_nothing_els
             SENDER_ATTRIBUTE: string(SENDER),
         }}],
     });
-    assert_eq!((call.operation.as_str(), &call.body), ("SendMessageBatch", &expected));
+    aws.assert_called("SendMessageBatch", &expected);
 }
 
 #[tokio::test]
@@ -154,14 +145,14 @@ async fn a_message_that_sqs_refuses_does_not_keep_its_neighbours_out() {
 
 #[tokio::test]
 async fn an_answer_is_read_by_the_ids_of_its_entries_and_silence_about_one_means_that_it_is_not_kept() {
-    let (queue, _calls, _server) = canned(ServiceAnswer::Output(json!({
+    let aws = CannedAws::returning(json!({
         "Successful": [successful("3"), successful("77"), successful("from the future"), successful("0")],
         "Failed": [
             {"Id": "2", "Code": "InternalError", "SenderFault": false},
             {"Id": "4", "Code": "InvalidParameterValue", "Message": "because of x", "SenderFault": true},
             {"Id": "78", "Code": "InternalError", "SenderFault": false},
         ],
-    })))
+    }))
     .await;
     let failed = |why: &str| Err(SqsError::Failed(why.to_owned()));
     let expected = [
@@ -171,41 +162,37 @@ async fn an_answer_is_read_by_the_ids_of_its_entries_and_silence_about_one_means
         Ok(()),
         failed("InvalidParameterValue: because of x"),
     ];
-    assert_eq!(queue.send_dead_letters(&vec![dead_lettered("x"); 5]).await, expected);
+    assert_eq!(aws.queue().await.send_dead_letters(&vec![dead_lettered("x"); 5]).await, expected);
 }
 
 #[tokio::test]
 async fn an_entry_reported_as_both_succeeded_and_failed_is_not_delivered() {
     let failed = json!({"Id": "0", "Code": "InternalError", "SenderFault": false});
-    let (queue, _calls, _server) =
-        canned(ServiceAnswer::Output(json!({"Successful": [successful("0")], "Failed": [failed]}))).await;
+    let aws = CannedAws::returning(json!({"Successful": [successful("0")], "Failed": [failed]})).await;
     assert_eq!(
-        queue.send_dead_letters(&[dead_lettered("x")]).await,
+        aws.queue().await.send_dead_letters(&[dead_lettered("x")]).await,
         [Err(SqsError::Failed("InternalError: no message".to_owned()))]
     );
 }
 
 #[tokio::test]
 async fn a_send_that_fails_as_a_whole_keeps_none_of_its_messages_and_is_not_tried_again() {
-    let error = |code: &str, status| {
-        ServiceAnswer::Error(ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status })
-    };
     for (answer, expected) in [
-        (error("QueueDoesNotExist", 400), "because of x"),
-        (error("AccessDeniedException", 403), "AccessDeniedException"),
-        (error("RequestThrottled", 403), "because of x"),
-        (error("InternalFailure", 500), "HTTP 500"),
+        (failed("QueueDoesNotExist", 400), "because of x"),
+        (failed("AccessDeniedException", 403), "AccessDeniedException"),
+        (failed("RequestThrottled", 403), "because of x"),
+        (failed("InternalFailure", 500), "HTTP 500"),
         (ServiceAnswer::ConnectionLost, "connection closed"),
     ] {
-        let (queue, calls, _server) = canned(answer).await;
-        let kept = queue.send_dead_letters(&vec![dead_lettered("secret"); 3]).await;
+        let aws = CannedAws::answering(answer).await;
+        let kept = aws.queue().await.send_dead_letters(&vec![dead_lettered("secret"); 3]).await;
         assert_eq!(kept.len(), 3);
         for kept in kept {
             let why = kept.unwrap_err().to_string();
             assert!(why.contains(expected), "expected {expected}, found {why}");
             assert!(!why.contains("secret") && why.len() < 300, "{why}");
         }
-        assert_eq!(calls.lock().unwrap().len(), 1);
+        aws.take_call();
     }
 }
 
@@ -227,14 +214,12 @@ async fn without_a_listener_nothing_is_kept() {
 
 #[tokio::test]
 async fn a_receive_asks_for_all_attributes_and_hides_the_messages_for_longer_than_an_invocation() {
-    let (queue, calls, server) = canned(ServiceAnswer::Output(json!({}))).await;
-    assert_eq!(queue.receive_dead_letters(7).await, Ok(Vec::new()));
-    let calls = calls.lock().unwrap();
-    let [call] = calls.as_slice() else { panic!("a receive is sent exactly once: {calls:?}") };
-    let expected = json!({"QueueUrl": format!("{}/111122223333/{QUEUE}", server.endpoint()),
+    let aws = CannedAws::returning(json!({})).await;
+    assert_eq!(aws.queue().await.receive_dead_letters(7).await, Ok(Vec::new()));
+    let expected = json!({"QueueUrl": format!("{}/111122223333/{QUEUE}", aws.endpoint),
         "MaxNumberOfMessages": 7, "VisibilityTimeout": 120, "WaitTimeSeconds": 1,
         "MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]});
-    assert_eq!((call.operation.as_str(), &call.body), ("ReceiveMessage", &expected));
+    aws.assert_called("ReceiveMessage", &expected);
 }
 
 #[tokio::test]
@@ -261,8 +246,8 @@ async fn a_dead_letter_is_received_with_all_that_was_sent_and_is_gone_once_delet
 
 #[tokio::test]
 async fn a_receive_or_a_delete_that_fails_says_why() {
-    let error = ServiceError { code: "AccessDeniedException".to_owned(), message: "no".to_owned(), status: 403 };
-    let (queue, _calls, _server) = canned(ServiceAnswer::Error(error)).await;
+    let aws = CannedAws::answering(failed("AccessDeniedException", 403)).await;
+    let queue = aws.queue().await;
     assert!(queue.receive_dead_letters(1).await.unwrap_err().to_string().contains("AccessDeniedException"));
     for deleted in queue.delete_dead_letters(&["a".to_owned(), "b".to_owned()]).await {
         assert!(deleted.unwrap_err().to_string().contains("AccessDeniedException"));
@@ -271,21 +256,18 @@ async fn a_receive_or_a_delete_that_fails_says_why() {
 
 #[tokio::test]
 async fn an_interrupted_job_is_a_body_without_attributes() {
-    let (queue, calls, server) =
-        canned(ServiceAnswer::Output(json!({"Successful": [successful("0")], "Failed": []}))).await;
-    assert_eq!(queue.send(&["{\"a\": 1}".to_owned()]).await, [Ok(())]);
-    let calls = calls.lock().unwrap();
-    let [call] = calls.as_slice() else { panic!("a send is sent exactly once: {calls:?}") };
-    let url = format!("{}/111122223333/{QUEUE}", server.endpoint());
+    let aws = CannedAws::returning(json!({"Successful": [successful("0")], "Failed": []})).await;
+    assert_eq!(aws.queue().await.send(&["{\"a\": 1}".to_owned()]).await, [Ok(())]);
+    let url = format!("{}/111122223333/{QUEUE}", aws.endpoint);
     let expected = json!({"QueueUrl": url, "Entries": [{"Id": "0", "MessageBody": "{\"a\": 1}"}]});
-    assert_eq!((call.operation.as_str(), &call.body), ("SendMessageBatch", &expected));
+    aws.assert_called("SendMessageBatch", &expected);
 }
 
 #[tokio::test]
 async fn of_no_interrupted_jobs_nothing_is_sent() {
-    let (queue, calls, _server) = canned(ServiceAnswer::ConnectionLost).await;
-    assert!(queue.send(&[]).await.is_empty());
-    assert!(calls.lock().unwrap().is_empty());
+    let aws = CannedAws::answering(ServiceAnswer::ConnectionLost).await;
+    assert!(aws.queue().await.send(&[]).await.is_empty());
+    assert!(aws.take_calls().is_empty());
 }
 
 #[tokio::test]
@@ -316,9 +298,9 @@ async fn a_batch_of_interrupted_jobs_that_is_lost_loses_no_other() {
             ServiceAnswer::Output(json!({"Successful": kept, "Failed": []}))
         }
     };
-    let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
+    let aws = CannedAws::with(backend).await;
     let bodies: Vec<String> = (0..30).map(|at| format!("body {at}")).collect();
-    let kept = queue_at(&server.endpoint(), QUEUE).await.send(&bodies).await;
+    let kept = aws.queue().await.send(&bodies).await;
     let unkept: Vec<usize> = (0..30).filter(|at| kept[*at].is_err()).collect();
     assert_eq!(unkept, (10..20).collect::<Vec<_>>());
 }

@@ -1,9 +1,8 @@
 //! What CONTRIBUTING.md says of the checks and of the pages holds.
 
-use crate::files::{path, read, table};
+use crate::files::{names, path, read, table};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
 
 /// The cells of each row of the table of checks.
 fn checks() -> Vec<Vec<String>> {
@@ -85,21 +84,21 @@ fn each_filter_of_a_command_selects_tests() {
 }
 
 /// The Markdown pages of a folder.
-fn pages(folder: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(path(folder)).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|page| page.extension().is_some_and(|extension| extension == "md")).collect()
+fn pages(folder: &str) -> impl Iterator<Item = String> {
+    let pages = names(folder).into_iter().filter(|name| name.ends_with(".md"));
+    pages.map(move |name| format!("{folder}/{name}"))
 }
 
 #[test]
 fn pages_are_wrapped_at_100_columns() {
     for page in [".", "docs", "docs/decisions", "events", "fuzz", "terraform", ".github"].into_iter().flat_map(pages) {
-        let text = fs::read_to_string(&page).unwrap();
+        let text = read(&page);
         let mut is_code = false;
         for (at, line) in text.lines().enumerate() {
             is_code ^= line.trim_start().starts_with("```");
             // A table row cannot be wrapped, nor can a link.
             let may_be_long = is_code || line.starts_with('|') || line.contains("](") || line.contains("http");
-            assert!(may_be_long || line.chars().count() <= 100, "{}:{}: {line}", page.display(), at + 1);
+            assert!(may_be_long || line.chars().count() <= 100, "{page}:{}: {line}", at + 1);
         }
     }
 }

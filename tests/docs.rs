@@ -1,10 +1,10 @@
 //! Compares the tables of the documentation with the code: settings, parameters, attributes, log lines, metrics.
 //! Also checks that every citation has its heading.
 
-use crate::files::{path, read, table};
+use crate::files::{path, read, rust_files, table};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use taskhold::config::declarations::SETTINGS;
 use taskhold::lambda::dead_letter::{
     BODY_BYTES_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SENDER_ATTRIBUTE, SOURCE_ATTRIBUTE,
@@ -32,20 +32,6 @@ fn without_links(cell: &str) -> String {
 /// An absent default is written out, so that no cell is empty.
 fn or_none(default: &str) -> String {
     if default.is_empty() { "none".to_owned() } else { default.to_owned() }
-}
-
-/// Every source file of a folder and its subfolders, except tests.
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in folder.read_dir().unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
-            found.push(path);
-        }
-    }
-    found
 }
 
 /// The log lines of a source file: level, message, names of the fields.
@@ -128,7 +114,9 @@ fn every_parameter_and_output_of_the_template_is_documented() {
 
 #[test]
 fn every_log_line_is_documented_with_its_level_and_fields() {
-    let lines: BTreeSet<[String; 3]> = sources(&path("src")).iter().flat_map(|file| log_lines(file)).collect();
+    let files = rust_files(&path("src"));
+    let sources = files.iter().filter(|file| !file.ends_with("tests.rs"));
+    let lines: BTreeSet<[String; 3]> = sources.flat_map(|file| log_lines(file)).collect();
     let documented = table("docs/configuration.md", "Level").into_iter();
     let documented: BTreeSet<[String; 3]> = documented.map(|row| row.try_into().unwrap()).collect();
     assert_eq!(documented, lines);

@@ -4,7 +4,7 @@
 
 pub(crate) mod table;
 
-use crate::files::{path, read};
+use crate::in_process::scenarios;
 use ecs_sim::control_plane::Millis;
 use ecs_sim::play::Process;
 use ecs_sim::progress::Progress;
@@ -14,17 +14,11 @@ use table::{Table, endpoint};
 
 /// All scenarios except those in which ECS is slow, because the delay follows the scenario's clock and a process has its own,
 /// and those that expect one warning per instance, because each invocation is a new instance.
-fn scenarios() -> Vec<Scenario> {
-    let mut names: Vec<String> = path("tests/scenarios")
-        .read_dir()
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    let scenarios = names.iter().map(|name| Scenario::parse(name, &read(&format!("tests/scenarios/{name}"))).unwrap());
+fn for_new_instances() -> Vec<Scenario> {
     let left_out = ["ecs takes", "expect no warning the function's role lacks"];
     let is_left_out = |text: &str| left_out.iter().any(|start| text.starts_with(start));
-    scenarios.filter(|scenario| !scenario.lines.iter().any(|line| is_left_out(&line.text))).collect()
+    let has_no_such = |scenario: &Scenario| !scenario.lines.iter().any(|line| is_left_out(&line.text));
+    scenarios().into_iter().filter(has_no_such).collect()
 }
 
 /// The function with its state store in a table, as one process for each invocation.
@@ -67,7 +61,7 @@ async fn play(scenario: &Scenario) -> Result<i32, String> {
 #[ignore = "needs an emulator: make test-e2e"]
 fn scenarios_hold_though_no_instance_outlives_an_invocation() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let all = scenarios();
+    let all = for_new_instances();
     let count = all.len();
     let scenarios = Extent::asked().scenarios(all);
     let mut progress = Progress::new("scenarios on an emulated DynamoDB", scenarios.len());

@@ -1,12 +1,10 @@
 //! The corpus: every payload in `events/` parses as [`EXPECTED`] says, and so do altered copies of it, because AWS
 //! adds members, event names and detail-types without notice.
 
-use crate::files::path;
+use crate::files::names;
 use aws_lambda_events::sqs::SqsEvent;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
 use taskhold::api::command::{Command, Scope, ServiceCommand};
 use taskhold::config::clusters::Clusters;
 use taskhold::lambda::ecs_event::EcsEvent;
@@ -93,19 +91,13 @@ fn records_of(batch: &mut Value) -> &mut Vec<Value> {
     if batch.is_array() { batch.as_array_mut() } else { batch["Records"].as_array_mut() }.unwrap()
 }
 
-fn directory() -> PathBuf {
-    path("events")
-}
-
 fn payload(name: &str) -> Value {
-    let path = directory().join(format!("{name}.json"));
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+    serde_json::from_str(&crate::files::read(&format!("events/{name}.json")))
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn files() -> BTreeSet<String> {
-    let names = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect()
+    names("events").iter().filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect()
 }
 
 fn clusters() -> Clusters {
@@ -241,7 +233,7 @@ fn every_file_is_read_as_expected_and_every_expectation_has_its_file() {
 
 #[test]
 fn the_table_in_the_readme_lists_every_file_once() {
-    let readme = fs::read_to_string(directory().join("README.md")).unwrap();
+    let readme = crate::files::read("events/README.md");
     let rows = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(".json` |"));
     let mut listed: Vec<String> = rows.map(|(name, _)| name.to_owned()).collect();
     listed.sort();

@@ -1,24 +1,17 @@
 //! Invocations that fail: the `errorType` that Lambda reports. `tests/sam/test_invoke.py` sends the same payloads to the
 //! binary in a container.
 
-use crate::files::path;
-use ecs_sim::control_plane::{ServiceSpec, Setup};
-use ecs_sim::doubles::clock::{SimulatedClock, timestamp};
-use ecs_sim::doubles::ecs::SimulatedEcs;
-use ecs_sim::doubles::parts::parts;
-use ecs_sim::doubles::settings::config;
-use ecs_sim::region::{CLUSTER, Fault, Region, SharedRegion};
+use crate::files::read;
+use crate::stage::StagedRegion;
+use ecs_sim::control_plane::ServiceSpec;
+use ecs_sim::doubles::clock::timestamp;
+use ecs_sim::region::{CLUSTER, Fault};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use taskhold::lambda::function::Function;
 
 /// The `errorType` and the message, or `None` if the invocation succeeds.
 fn failure_of(payload: &Value, faults: &[Fault]) -> Option<(&'static str, String)> {
-    let region = SharedRegion::new(Region::new(Setup::default()));
-    let tasks = region.lock().ecs.create_service(ServiceSpec::new(CLUSTER, "web", 1)).unwrap();
-    let config = config(&region.lock(), std::iter::empty::<(&str, &str)>()).unwrap();
-    let clock = Arc::new(SimulatedClock(region.clone()));
-    let function = Function::new(parts(Arc::new(SimulatedEcs(region.clone())), clock, config));
+    let StagedRegion { region, function, tasks } =
+        StagedRegion::of_parts(ServiceSpec::new(CLUSTER, "web", 1), &[], |_, parts| parts);
     region.lock().faults.extend(faults.iter().copied());
     let deadline = timestamp(region.lock().now() + 30_000);
     let payload = payload.to_string().replace("4f0c2a9be1d84763a5c07be214d95f3a", &tasks[0]);
@@ -27,8 +20,7 @@ fn failure_of(payload: &Value, faults: &[Fault]) -> Option<(&'static str, String
 }
 
 fn sns_invocation() -> Value {
-    let text = std::fs::read_to_string(path("events/sns-invocation.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
+    serde_json::from_str(&read("events/sns-invocation.json")).unwrap()
 }
 
 #[test]

@@ -30,11 +30,11 @@ const TASKS: usize = 1000;
 /// An ECS that grants every protection and remembers until when each task is protected.
 struct CountingEcs {
     clock: SetClock,
-    state: Mutex<State>,
+    state: Mutex<CallCounts>,
 }
 
 #[derive(Default)]
-struct State {
+struct CallCounts {
     calls: u32,
     /// Calls of GetTaskProtection.
     reads: u32,
@@ -87,7 +87,7 @@ impl CountingEcs {
 }
 
 /// The function, and the jobs of its messages: one for each task.
-struct Figures {
+struct FiguresFunction {
     handler: Function,
     ecs: Arc<CountingEcs>,
     clock: SetClock,
@@ -96,7 +96,7 @@ struct Figures {
     sent_over_seconds: usize,
 }
 
-impl Figures {
+impl FiguresFunction {
     /// Jobs of these durations, without any message yet.
     fn of(minutes: Vec<u32>) -> Self {
         let clock = SetClock::at(Timestamp::from_second(1_790_000_000).unwrap());
@@ -201,9 +201,9 @@ fn record(body: &Value, sent_at: Timestamp) -> Value {
 
 /// Lines of the table. Each test prints its own lines at once, because tests run concurrently.
 #[derive(Default)]
-struct Table(String);
+struct FigureLines(String);
 
-impl Table {
+impl FigureLines {
     fn line(&mut self, what: &str, batch_size: usize, messages: usize, calls: u32) {
         let per_message = f64::from(calls) / messages as f64;
         let line = format!("{what:<49} | {batch_size:>8} | {messages:>8} | {calls:>5} | {per_message:>17.4}\n");
@@ -211,7 +211,7 @@ impl Table {
     }
 }
 
-impl Drop for Table {
+impl Drop for FigureLines {
     fn drop(&mut self) {
         println!("\n{:<49} | batch of | messages | calls | calls per message\n{}", "calls of task protection", self.0);
     }
@@ -219,9 +219,9 @@ impl Drop for Table {
 
 #[tokio::test]
 async fn a_thousand_jobs_of_one_duration_take_a_hundred_calls_and_a_hundred_more_to_release() {
-    let mut table = Table::default();
+    let mut table = FigureLines::default();
     for batch_size in [10, 100, TASKS] {
-        let figures = Figures::of(vec![120; TASKS]);
+        let figures = FiguresFunction::of(vec![120; TASKS]);
         let calls = figures.deliver(&figures.started(), batch_size).await;
         table.line("starts, 120 minutes each", batch_size, TASKS, calls);
         assert_eq!(calls, 100);
@@ -243,8 +243,8 @@ async fn a_thousand_jobs_of_one_duration_take_a_hundred_calls_and_a_hundred_more
 
 #[tokio::test]
 async fn a_release_of_a_hundred_tasks_takes_ten_calls_and_one_read_and_what_comes_before_it_no_read() {
-    let mut table = Table::default();
-    let figures = Figures::of(vec![120; 100]);
+    let mut table = FigureLines::default();
+    let figures = FiguresFunction::of(vec![120; 100]);
     figures.deliver(&figures.started(), 100).await;
     let reads = || figures.ecs.state.lock().unwrap().reads;
     figures.clock.advance(SignedDuration::from_mins(30));
@@ -261,8 +261,8 @@ async fn a_release_of_a_hundred_tasks_takes_ten_calls_and_one_read_and_what_come
 
 #[tokio::test]
 async fn duplicates_within_a_batch_take_no_more_calls() {
-    let mut table = Table::default();
-    let figures = Figures::of(vec![120; TASKS]);
+    let mut table = FigureLines::default();
+    let figures = FiguresFunction::of(vec![120; TASKS]);
     let twice = [figures.started(), figures.started()].concat();
     let calls = figures.deliver(&twice, twice.len()).await;
     table.line("starts, 120 minutes each, each twice in the batch", twice.len(), twice.len(), calls);
@@ -280,9 +280,9 @@ async fn a_thousand_jobs_of_durations_up_to_two_days_take_at_most_150_calls() {
 }
 
 async fn promise_of_drawn(minutes_max: u32, calls_max: u32) {
-    let mut table = Table::default();
+    let mut table = FigureLines::default();
     for batch_size in [10, 100, TASKS] {
-        let figures = Figures::drawn(minutes_max);
+        let figures = FiguresFunction::drawn(minutes_max);
         let calls = figures.deliver(&figures.started(), batch_size).await;
         table.line(&format!("starts, 1 to {minutes_max} minutes, evenly drawn"), batch_size, TASKS, calls);
         assert!(batch_size < TASKS || calls <= calls_max, "{calls} calls");
@@ -295,9 +295,9 @@ async fn promise_of_drawn(minutes_max: u32, calls_max: u32) {
 
 #[tokio::test]
 async fn ten_thousand_heartbeats_inside_the_protection_take_no_call() {
-    let mut table = Table::default();
+    let mut table = FigureLines::default();
     for batch_size in [10, 100, 10 * TASKS] {
-        let figures = Figures::of(vec![120; TASKS]);
+        let figures = FiguresFunction::of(vec![120; TASKS]);
         figures.deliver(&figures.started(), TASKS).await;
         figures.clock.advance(SignedDuration::from_mins(30));
         for (what, fields) in [
@@ -314,9 +314,9 @@ async fn ten_thousand_heartbeats_inside_the_protection_take_no_call() {
 
 #[tokio::test]
 async fn jobs_that_start_within_a_minute_share_calls_as_if_they_started_at_once() {
-    let mut table = Table::default();
+    let mut table = FigureLines::default();
     for batch_size in [10, 100, TASKS] {
-        let figures = Figures { sent_over_seconds: 59, ..Figures::of(vec![120; TASKS]) };
+        let figures = FiguresFunction { sent_over_seconds: 59, ..FiguresFunction::of(vec![120; TASKS]) };
         let calls = figures.deliver(&figures.started(), batch_size).await;
         table.line("starts, 120 minutes each, sent over a minute", batch_size, TASKS, calls);
         assert_eq!(calls, 100);
@@ -327,7 +327,7 @@ async fn jobs_that_start_within_a_minute_share_calls_as_if_they_started_at_once(
 async fn no_task_is_protected_for_less_than_declared_nor_for_much_more() {
     let mut table = String::new();
     for (minutes_max, sent_over_seconds) in [10, 60, 480, 2880].into_iter().flat_map(|max| [(max, 0), (max, 59)]) {
-        let figures = Figures { sent_over_seconds, ..Figures::drawn(minutes_max) };
+        let figures = FiguresFunction { sent_over_seconds, ..FiguresFunction::drawn(minutes_max) };
         figures.deliver(&figures.started(), TASKS).await;
         let (mut more, mut declared) = (SignedDuration::ZERO, SignedDuration::ZERO);
         for (minutes, surplus) in figures.surplus() {

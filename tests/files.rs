@@ -46,6 +46,21 @@ pub(crate) fn read(relative: &str) -> String {
     fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
 }
 
+/// The names of the files in a folder, in order, from its path in the repository.
+pub(crate) fn names(folder: &str) -> Vec<String> {
+    let entries = path(folder).read_dir().unwrap_or_else(|error| panic!("{folder}: {error}"));
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The Rust files of a folder and its subfolders.
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}
+
 /// The cells of each row of the table of a page whose first column has this heading.
 pub(crate) fn table(page: &str, heading: &str) -> Vec<Vec<String>> {
     let text = read(page);

@@ -7,15 +7,13 @@ mod stages;
 
 use crate::block_on;
 use crate::files::read;
-use ecs_sim::control_plane::{ServiceSpec, Variants};
+use crate::stage::StagedRegion;
 use ecs_sim::event_source::FunctionAnswer;
-use ecs_sim::region::{CLUSTER, Fault, Region, SharedRegion};
-use ecs_sim::scenario::{FunctionUnderTest, InProcess};
+use ecs_sim::region::{CLUSTER, Fault};
+use ecs_sim::scenario::{FUNCTION_TIMEOUT_MS, FunctionUnderTest};
 use serde_json::{Value, json};
 
 const MINUTE_MS: i64 = 60_000;
-/// As in template.yaml.
-const TIMEOUT_MS: i64 = 30_000;
 const STAGES: [&str; 9] = [
     "RECONCILE_SERVICE",
     "PRE_SCALE_UP",
@@ -28,21 +26,7 @@ const STAGES: [&str; 9] = [
     "A_STAGE_FROM_THE_FUTURE",
 ];
 
-/// The service `web` of two tasks that is being deployed, and the function.
-struct Stage {
-    region: SharedRegion,
-    function: InProcess,
-    tasks: Vec<String>,
-}
-
-impl Stage {
-    fn with(settings: &[(&str, &str)]) -> Self {
-        let region = SharedRegion::new(Region::for_scenario(Variants::default()));
-        let tasks = region.lock().ecs.create_service(ServiceSpec::new(CLUSTER, "web", 2)).unwrap();
-        let function = InProcess::new(&region, settings.iter().copied()).unwrap();
-        Self { region, function, tasks }
-    }
-
+impl StagedRegion {
     /// With a job of this many minutes on the first task, and then a deployment.
     fn busy_for(minutes: u32) -> Self {
         let mut stage = Self::with(&[]);
@@ -52,30 +36,13 @@ impl Stage {
     }
 
     fn tell(&mut self, kind: &str, minutes: u32) {
-        let arn = format!("arn:aws:ecs:eu-west-1:111122223333:task/{CLUSTER}/{}", self.tasks[0]);
-        let message = json!({"version": 1, "type": kind, "jobId": "j", "taskArn": arn, "maxDurationMinutes": minutes});
-        self.invoke(&message);
-    }
-
-    fn invoke(&mut self, payload: &Value) -> Value {
-        let deadline = self.region.lock().now() + TIMEOUT_MS;
-        let answer = block_on(self.function.invoke(&payload.to_string(), deadline)).answer;
-        assert!(self.region.lock().now() < deadline, "Lambda ends the invocation, and ECS rolls back");
-        match answer {
-            FunctionAnswer::Answered(answer) => answer,
-            FunctionAnswer::Failed => panic!("{payload} failed"),
-        }
+        let message = self.message(0, json!({"type": kind, "maxDurationMinutes": minutes}));
+        self.invoke(message);
     }
 
     /// The answer to a hook with this gate.
     fn ask(&mut self, stage: &str, gate: &Value) -> Value {
-        self.invoke(&payload(stage, &json!({"taskhold": gate})))
-    }
-
-    fn advance(&self, by_ms: i64) {
-        let mut region = self.region.lock();
-        let to = region.now() + by_ms;
-        region.advance_to(to);
+        self.invoke(payload(stage, &json!({"taskhold": gate})))
     }
 
     /// Answers until ECS asks no more, as ECS asks: after the delay, with the details of the answer. Returns the last
@@ -84,14 +51,14 @@ impl Stage {
         let began_at = self.region.lock().now();
         let mut details = json!({"taskhold": gate});
         loop {
-            let answer = self.invoke(&payload("PRE_SCALE_UP", &details));
+            let answer = self.invoke(payload("PRE_SCALE_UP", &details));
             if answer["hookStatus"] != "IN_PROGRESS" {
                 return (answer["hookStatus"].as_str().unwrap().to_owned(), self.region.lock().now() - began_at);
             }
             let delay = answer["callBackDelay"].as_i64().unwrap();
             assert!((30..=300).contains(&delay), "{answer}");
             details = answer["hookDetails"].clone();
-            self.advance(delay * 1000);
+            self.advance(delay);
             each(self);
         }
     }
@@ -113,10 +80,10 @@ fn at_every_stage_it_waits_for_what_it_is_asked_to_wait_for() {
         for (minutes, no_jobs_status, deadline_status) in
             [(60, "IN_PROGRESS", "SUCCEEDED"), (600, "IN_PROGRESS", "IN_PROGRESS")]
         {
-            let mut world = Stage::busy_for(minutes);
+            let mut world = StagedRegion::busy_for(minutes);
             assert_eq!(world.ask(stage, &no_jobs)["hookStatus"], no_jobs_status, "{stage}, {minutes} min");
             assert_eq!(world.ask(stage, &deadline)["hookStatus"], deadline_status, "{stage}, {minutes} min");
-            assert_eq!(world.invoke(&payload(stage, &json!({}))), json!({"hookStatus": "SUCCEEDED"}), "{stage}");
+            assert_eq!(world.invoke(payload(stage, &json!({}))), json!({"hookStatus": "SUCCEEDED"}), "{stage}");
             world.tell("job.finished", 1);
             for gate in [&no_jobs, &deadline] {
                 assert_eq!(world.ask(stage, gate), json!({"hookStatus": "SUCCEEDED"}), "{stage}, {gate}");
@@ -127,7 +94,7 @@ fn at_every_stage_it_waits_for_what_it_is_asked_to_wait_for() {
 
 #[test]
 fn a_live_job_counts_even_if_its_task_is_not_protected() {
-    let mut world = Stage::with(&[("TASKHOLD_DEADLINE_MINUTES", "60")]);
+    let mut world = StagedRegion::with(&[("TASKHOLD_DEADLINE_MINUTES", "60")]);
     world.tell("job.started", 600);
     world.region.lock().ecs.set_own_protection(&world.tasks[0].clone(), None).unwrap();
     let answers = ["no-live-jobs", "deadline-met"].map(|until| world.ask("PRE_SCALE_UP", &json!({"until": until})));
@@ -137,12 +104,12 @@ fn a_live_job_counts_even_if_its_task_is_not_protected() {
 #[test]
 fn a_wait_ends_when_the_job_does_or_when_its_time_is_over() {
     let gate = |then: &str| json!({"until": "no-live-jobs", "atMostMinutes": 45, "then": then});
-    let (status, held) = Stage::busy_for(600).hold(&gate("continue"), |_| {});
+    let (status, held) = StagedRegion::busy_for(600).hold(&gate("continue"), |_| {});
     assert!(status == "SUCCEEDED" && (40 * MINUTE_MS..=45 * MINUTE_MS).contains(&held), "{status} after {held} ms");
-    let (status, held) = Stage::busy_for(600).hold(&gate("rollback"), |_| {});
+    let (status, held) = StagedRegion::busy_for(600).hold(&gate("rollback"), |_| {});
     assert!(status == "FAILED" && (40 * MINUTE_MS..=45 * MINUTE_MS).contains(&held), "{status} after {held} ms");
     let mut asked = 0;
-    let (status, held) = Stage::busy_for(600).hold(&gate("rollback"), |world| {
+    let (status, held) = StagedRegion::busy_for(600).hold(&gate("rollback"), |world| {
         asked += 1;
         if asked == 4 {
             world.tell("job.finished", 1);
@@ -153,7 +120,7 @@ fn a_wait_ends_when_the_job_does_or_when_its_time_is_over() {
 
 #[test]
 fn it_gives_up_before_the_deployment_s_deadline() {
-    let mut world = Stage::with(&[("TASKHOLD_DEADLINE_MINUTES", "30")]);
+    let mut world = StagedRegion::with(&[("TASKHOLD_DEADLINE_MINUTES", "30")]);
     world.tell("job.started", 600);
     world.region.lock().ecs.deploy(CLUSTER, "web").unwrap();
     let gate = json!({"until": "deadline-met", "atMostMinutes": 120, "then": "rollback"});
@@ -165,7 +132,7 @@ fn it_gives_up_before_the_deployment_s_deadline() {
 fn what_cannot_be_read_is_waited_for_and_never_rolled_back() {
     for fault in [Fault::AccessDenied, Fault::ServerError, Fault::Throttled, Fault::CallLost, Fault::DiesBefore] {
         for operation in ["DescribeServices", "ListTasks", "DescribeTasks", "GetTaskProtection"] {
-            let mut world = Stage::with(&[]);
+            let mut world = StagedRegion::with(&[]);
             world.region.lock().ecs.deploy(CLUSTER, "web").unwrap();
             let faults = std::iter::repeat_n(fault, 100).collect();
             world.region.lock().faults_of.insert(operation.to_owned(), faults);
@@ -179,7 +146,7 @@ fn what_cannot_be_read_is_waited_for_and_never_rolled_back() {
 
 #[test]
 fn a_rollback_is_never_held() {
-    let mut world = Stage::busy_for(600);
+    let mut world = StagedRegion::busy_for(600);
     let gate = json!({"taskhold": {"until": "no-live-jobs", "then": "rollback", "atMostMinutes": 0}});
     for (stage, weights) in
         [("TEST_TRAFFIC_SHIFT", "testTrafficWeights"), ("PRODUCTION_TRAFFIC_SHIFT", "productionTrafficWeights")]
@@ -194,7 +161,7 @@ fn a_rollback_is_never_held() {
 
 #[test]
 fn bad_input_lets_the_deployment_continue() {
-    let mut world = Stage::busy_for(600);
+    let mut world = StagedRegion::busy_for(600);
     let until = "no-live-jobs";
     let foreign = [json!(null), json!([1]), json!("text"), json!(7), json!({"S3_BUCKET_NAME": "b"})];
     let unusable = [
@@ -209,11 +176,11 @@ fn bad_input_lets_the_deployment_continue() {
         json!({"taskhold": {"until": until, "waitingSince": "yesterday"}}),
     ];
     for details in foreign.into_iter().chain(unusable) {
-        assert_eq!(world.invoke(&payload("PRE_SCALE_UP", &details)), json!({"hookStatus": "SUCCEEDED"}), "{details}");
+        assert_eq!(world.invoke(payload("PRE_SCALE_UP", &details)), json!({"hookStatus": "SUCCEEDED"}), "{details}");
     }
     let gate = json!({"taskhold": {"until": until, "atMostMinutes": 1_000_000, "fromTheFuture": 1}});
     for details in [&gate, &json!(gate.to_string())] {
-        assert_eq!(world.invoke(&payload("PRE_SCALE_UP", details))["hookStatus"], "IN_PROGRESS", "{details}");
+        assert_eq!(world.invoke(payload("PRE_SCALE_UP", details))["hookStatus"], "IN_PROGRESS", "{details}");
     }
     let mut other = payload("PRE_SCALE_UP", &gate);
     other["executionDetails"]["serviceArn"] = json!("arn:aws:ecs:eu-west-1:111122223333:service/other/web");
@@ -226,9 +193,9 @@ fn bad_input_lets_the_deployment_continue() {
 
 #[test]
 fn a_hook_without_a_gate_continues_and_the_log_says_what_the_function_saw() {
-    let mut world = Stage::busy_for(600);
+    let mut world = StagedRegion::busy_for(600);
     let payload = payload("POST_SCALE_UP", &json!({"S3_BUCKET_NAME": "b", "canary": {"percent": 5}}));
-    let deadline = world.region.lock().now() + TIMEOUT_MS;
+    let deadline = world.region.lock().now() + FUNCTION_TIMEOUT_MS;
     let invoked = block_on(world.function.invoke(&payload.to_string(), deadline));
     assert_eq!(invoked.answer, FunctionAnswer::Answered(json!({"hookStatus": "SUCCEEDED"})));
     let line = invoked.logs.iter().find(|line| line.message == "answering a deployment lifecycle hook").unwrap();
@@ -251,7 +218,7 @@ fn a_hook_without_a_gate_continues_and_the_log_says_what_the_function_saw() {
 
 #[test]
 fn the_service_is_found_without_execution_details() {
-    let mut world = Stage::busy_for(600);
+    let mut world = StagedRegion::busy_for(600);
     let mut payload = payload("PRE_SCALE_UP", &json!({"taskhold": {"until": "no-live-jobs"}}));
     for details in [json!(null), json!([]), json!({"serviceArn": 7}), json!("text")] {
         payload["executionDetails"] = details;
@@ -267,7 +234,7 @@ fn the_service_is_found_without_execution_details() {
 
 #[test]
 fn in_a_dry_run_no_deployment_is_held() {
-    let mut world = Stage::with(&[("TASKHOLD_DRY_RUN", "true")]);
+    let mut world = StagedRegion::with(&[("TASKHOLD_DRY_RUN", "true")]);
     world.tell("job.started", 600);
     let gate = json!({"until": "no-live-jobs", "atMostMinutes": 0, "then": "rollback"});
     assert_eq!(world.ask("PRE_SCALE_UP", &gate), json!({"hookStatus": "SUCCEEDED"}));

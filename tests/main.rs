@@ -13,6 +13,10 @@ mod answers;
 mod at_risk;
 mod bounds;
 mod breaks;
+#[cfg(feature = "aws")]
+mod canned_aws;
+#[cfg(feature = "aws")]
+mod canned_http;
 mod cluster_status;
 #[cfg(feature = "aws")]
 mod conformance;
@@ -41,6 +45,7 @@ mod figures;
 mod files;
 mod gate;
 mod imports;
+mod in_process;
 mod linger;
 #[cfg(feature = "aws")]
 mod live;

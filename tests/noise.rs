@@ -1,9 +1,8 @@
 //! What one incident costs its readers: the notifications and the warnings in the log.
 
-use crate::block_on;
+use crate::in_process::{parsed, play};
 use ecs_sim::control_plane::{Millis, Variants};
-use ecs_sim::region::{Region, SharedRegion};
-use ecs_sim::scenario::{InProcess, Observer, Scenario, TimelineEntry, run};
+use ecs_sim::scenario::{Observer, TimelineEntry};
 
 /// Counts what people read.
 #[derive(Default)]
@@ -23,11 +22,8 @@ impl Observer for Readers {
 }
 
 fn read(text: &str) -> Readers {
-    let scenario = Scenario::parse("noise", text).unwrap();
-    let region = SharedRegion::new(Region::for_scenario(Variants::default()));
-    let mut function = InProcess::new(&region, scenario.settings()).unwrap();
     let mut readers = Readers::default();
-    block_on(run(&scenario, region, &mut function, &mut readers)).unwrap();
+    play(&parsed("noise", text), Variants::default(), &mut readers).unwrap();
     readers
 }
 

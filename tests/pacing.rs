@@ -93,17 +93,17 @@ impl Clock for Time {
 /// An ECS that takes each call from a bucket and records the time of the call.
 struct BucketEcs {
     time: Time,
-    bucket: Mutex<Bucket>,
+    bucket: Mutex<CheckedBucket>,
 }
 
-struct Bucket {
+struct CheckedBucket {
     thousandths: i64,
     filled_at: Timestamp,
     taken: Vec<Timestamp>,
     throttled: usize,
 }
 
-impl Bucket {
+impl CheckedBucket {
     fn takes(&mut self, now: Timestamp) -> bool {
         let millis = now.as_millisecond() - self.filled_at.as_millisecond();
         self.thousandths = (self.thousandths + millis * PER_SECOND).min(BURST * 1000);
@@ -190,7 +190,7 @@ struct FarAway {
 }
 
 fn function(time: &Time) -> FarAway {
-    let bucket = Bucket { thousandths: BURST * 1000, filled_at: time.now(), taken: Vec::new(), throttled: 0 };
+    let bucket = CheckedBucket { thousandths: BURST * 1000, filled_at: time.now(), taken: Vec::new(), throttled: 0 };
     let ecs = Arc::new(BucketEcs { time: time.clone(), bucket: Mutex::new(bucket) });
     let clock = Arc::new(time.clone());
     let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap();

@@ -10,10 +10,10 @@ mod traffic;
 mod truth;
 
 use crate::watch::parts::SentNotification;
-use crate::watch::world::{MINUTE, World};
-use ecs_sim::control_plane::{Setup, Throttling};
+use crate::watch::world::{MINUTE, WatchedWorld};
+use ecs_sim::control_plane::Throttling;
 use std::collections::BTreeMap;
-use traffic::Traffic;
+use traffic::QuarterTraffic;
 use truth::{Fact, Truth};
 
 const SEED: u64 = 20_261_130;
@@ -40,22 +40,18 @@ struct Row {
 }
 
 #[derive(Debug)]
-struct Figures {
+struct QuarterFigures {
     weeks: f64,
     rows: BTreeMap<String, Row>,
     missed: Vec<String>,
     done: BTreeMap<&'static str, usize>,
 }
 
-impl Figures {
+impl QuarterFigures {
     fn simulate(minutes: usize) -> Self {
-        let mut world = World::new(
-            Setup { throttling: Throttling::Off, ..Setup::default() },
-            &[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "24")],
-        );
-        world.sweep_every(5 * MINUTE, 41_000);
+        let mut world = WatchedWorld::for_traffic(Throttling::Off, 5 * MINUTE);
         let begun = world.now();
-        let mut traffic = Traffic::begin(&mut world, SEED);
+        let mut traffic = QuarterTraffic::begin(&mut world, SEED);
         let mut truth = Truth::default();
         for minute in 0..minutes + READ_AFTER + 1 {
             traffic.act(&mut world, minute);
@@ -126,7 +122,7 @@ impl Figures {
 /// An alert that is false twice is muted, and then the third one is missed.
 const FALSE_MAX: f64 = 0.05;
 
-fn holds(figures: &Figures) {
+fn holds(figures: &QuarterFigures) {
     figures.print();
     assert!(figures.sent() > 100, "{} notifications prove nothing", figures.sent());
     let share = figures.share_false();
@@ -136,11 +132,11 @@ fn holds(figures: &Figures) {
 
 #[test]
 fn half_a_busy_day_has_no_long_block_without_a_notification_and_few_false_ones() {
-    holds(&Figures::simulate(12 * 60));
+    holds(&QuarterFigures::simulate(12 * 60));
 }
 
 #[test]
 #[ignore = "minutes; `make quarter` runs it"]
 fn a_quarter_has_no_long_block_without_a_notification_and_few_false_ones() {
-    holds(&Figures::simulate(13 * WEEK_MINUTES));
+    holds(&QuarterFigures::simulate(13 * WEEK_MINUTES));
 }

@@ -1,7 +1,7 @@
 //! What a redrive makes of a job message: it revives a job once ECS protects its task, and counts from the time at which
 //! the message was first sent.
 
-use crate::stage::{RedrivenBy, Stage};
+use crate::stage::{RedrivenBy, StagedRegion};
 use ecs_sim::control_plane::ServiceSpec;
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, Fault, JOB_QUEUE};
@@ -12,19 +12,19 @@ const BOTH: [RedrivenBy; 2] = [RedrivenBy::Command, RedrivenBy::Sqs];
 const VISIBLE_AGAIN_S: i64 = 180;
 
 /// Creates a service in addition to `web`, and returns its task.
-fn later_task(stage: &Stage) -> String {
+fn later_task(stage: &StagedRegion) -> String {
     stage.region.lock().ecs.create_service(ServiceSpec::new(CLUSTER, "later", 1)).unwrap().remove(0)
 }
 
 /// How many minutes from now ECS protects a task for, rounded down.
-fn minutes_left(stage: &Stage, task: usize) -> Option<i64> {
+fn minutes_left(stage: &StagedRegion, task: usize) -> Option<i64> {
     let region = stage.region.lock();
     let until = region.ecs.task(&stage.tasks[task]).unwrap().protected_until;
     until.map(|until| (until - region.now()) / 60_000)
 }
 
 /// ECS answers as if it did not know a task, or as if the task were standalone.
-fn refuse(stage: &Stage, task: usize, reason: &str) {
+fn refuse(stage: &StagedRegion, task: usize, reason: &str) {
     let arn = format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{}", stage.tasks[task]);
     let failures = json!([{"arn": arn, "reason": reason}]);
     let answers = &mut stage.region.lock().answers_of;
@@ -34,12 +34,12 @@ fn refuse(stage: &Stage, task: usize, reason: &str) {
     }
 }
 
-fn know(stage: &Stage) {
+fn know(stage: &StagedRegion) {
     stage.region.lock().answers_of.clear();
 }
 
 /// Delivers the message that waits until it is dead-lettered, and returns how often that took.
-fn deliver_until_dead_lettered(stage: &mut Stage) -> usize {
+fn deliver_until_dead_lettered(stage: &mut StagedRegion) -> usize {
     (1..10)
         .find(|_| {
             let is_over = stage.deliver(30_000) == 0;
@@ -52,9 +52,9 @@ fn deliver_until_dead_lettered(stage: &mut Stage) -> usize {
 #[test]
 fn a_job_whose_task_ecs_did_not_know_is_protected_by_a_redrive_once_the_service_exists() {
     for by in BOTH {
-        let mut stage = Stage::new();
+        let mut stage = StagedRegion::new();
         // The id of a task follows from the resources created before it, so another Region gives the id in advance.
-        let id = later_task(&Stage::new());
+        let id = later_task(&StagedRegion::new());
         stage.tasks.push(id.clone());
         stage.send(&stage.message(2, json!({"maxDurationMinutes": 600})));
         assert_eq!(deliver_until_dead_lettered(&mut stage), 3);
@@ -75,7 +75,7 @@ fn a_job_whose_task_ecs_did_not_know_is_protected_by_a_redrive_once_the_service_
 #[test]
 fn a_job_that_ecs_called_standalone_is_protected_by_a_redrive_once_ecs_protects_its_task() {
     for by in BOTH {
-        let mut stage = Stage::new();
+        let mut stage = StagedRegion::new();
         refuse(&stage, 0, "TASK_NOT_VALID");
         stage.send(&stage.message(0, json!({"maxDurationMinutes": 600})));
         assert_eq!(deliver_until_dead_lettered(&mut stage), 1);
@@ -94,8 +94,8 @@ fn a_job_that_ecs_called_standalone_is_protected_by_a_redrive_once_ecs_protects_
 
 /// A start of 90 minutes that was dead-lettered before the record had its job, the finish of that job ten minutes after
 /// the start, and a record that has forgotten the finish. Returns the stage this many seconds after the declared end.
-fn forgotten_job(seconds_after_its_end: i64) -> Stage {
-    let mut stage = Stage::with(&[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "1")]);
+fn forgotten_job(seconds_after_its_end: i64) -> StagedRegion {
+    let mut stage = StagedRegion::with(&[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "1")]);
     let sent = stage.region.lock().now();
     refuse(&stage, 0, "MISSING");
     stage.send(&stage.message(0, json!({"maxDurationMinutes": 90})));
@@ -131,13 +131,13 @@ fn a_redriven_start_of_a_forgotten_job_counts_until_the_last_second_of_the_time_
 
 #[test]
 fn a_later_time_in_the_attribute_of_a_message_than_that_of_sqs_is_ignored() {
-    let with_sent_at = |stage: &Stage, later_s: i64, changes: Value| {
+    let with_sent_at = |stage: &StagedRegion, later_s: i64, changes: Value| {
         let at = jiff::Timestamp::from_millisecond(stage.region.lock().now() + later_s * 1000).unwrap();
         let message = SendMessage::new(stage.message(0, changes)).with_attribute("taskhold.sentAt", at.to_string());
         stage.region.lock().queues.send(JOB_QUEUE, message).unwrap();
     };
     for later_s in [1, 1800, 365 * 24 * 3600] {
-        let mut stage = Stage::new();
+        let mut stage = StagedRegion::new();
         with_sent_at(&stage, later_s, json!({"maxDurationMinutes": 60}));
         stage.advance(3600);
         assert_eq!((stage.deliver(30_000), stage.protected(0)), (0, false), "its time is over");
@@ -146,7 +146,7 @@ fn a_later_time_in_the_attribute_of_a_message_than_that_of_sqs_is_ignored() {
         assert_eq!(minutes_left(&stage, 0), Some(60), "{later_s} s later than SQS says");
     }
     // An earlier one shortens.
-    let mut stage = Stage::new();
+    let mut stage = StagedRegion::new();
     with_sent_at(&stage, -1800, json!({"maxDurationMinutes": 60}));
     stage.deliver(30_000);
     assert_eq!(minutes_left(&stage, 0), Some(30));
@@ -155,7 +155,7 @@ fn a_later_time_in_the_attribute_of_a_message_than_that_of_sqs_is_ignored() {
 #[test]
 fn a_redrive_of_a_job_that_has_finished_meanwhile_protects_nothing_while_the_record_remembers_it() {
     for by in BOTH {
-        let mut stage = Stage::with(&[("TASKHOLD_RECEIVES_MAX", "1")]);
+        let mut stage = StagedRegion::with(&[("TASKHOLD_RECEIVES_MAX", "1")]);
         stage.region.lock().faults.extend([Fault::AccessDenied; 6]);
         stage.send(&stage.message(0, json!({"maxDurationMinutes": 600})));
         stage.deliver(30_000);

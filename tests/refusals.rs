@@ -2,24 +2,9 @@
 //! function on one machine lacks: a clock that is exact to the second, and a state store that survives the
 //! function's death.
 
+use crate::in_process::{holds, parsed, play};
 use ecs_sim::control_plane::Variants;
-use ecs_sim::region::{Region, SharedRegion};
-use ecs_sim::scenario::{InProcess, Scenario, Silent, run};
-
-/// Runs a scenario in process, under one variant of AWS.
-fn holds(scenario: &Scenario, variants: Variants) {
-    let region = SharedRegion::new(Region::for_scenario(variants));
-    let mut function = InProcess::new(&region, scenario.settings()).unwrap();
-    let mut audience = Silent;
-    let telling = run(scenario, region, &mut function, &mut audience);
-    let summary = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(telling);
-    summary.unwrap_or_else(|failure| panic!("{failure}, under {variants}"));
-}
-
-fn holds_under_every_variant(text: &str) {
-    let scenario = Scenario::parse("made up", text).unwrap();
-    scenario.variants().into_iter().for_each(|variants| holds(&scenario, variants));
-}
+use ecs_sim::scenario::Silent;
 
 #[test]
 fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_reconcile() {
@@ -45,16 +30,16 @@ fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_reconc
         advance 10m
         expect no alert
     ";
-    let scenario = Scenario::parse("a storm", scenario).unwrap();
+    let scenario = parsed("a storm", scenario);
     let all = Variants::all();
     for variants in [all[0], all[all.len() - 1]] {
-        holds(&scenario, variants);
+        play(&scenario, variants, &mut Silent).unwrap();
     }
 }
 
 #[test]
 fn refused_protection_is_requested_a_second_after_a_blocking_protection_has_ended_without_an_event() {
-    holds_under_every_variant(
+    holds(
         "
         service web desired 1
         job j-1 starts on a for 29m
@@ -73,7 +58,7 @@ fn refused_protection_is_requested_a_second_after_a_blocking_protection_has_ende
 
 #[test]
 fn an_idle_task_is_released_when_its_grace_is_over_and_not_a_second_before() {
-    holds_under_every_variant(
+    holds(
         "
         set TASKHOLD_REMEDIATIONS release-idle
         set TASKHOLD_RELEASE_GRACE_MINUTES 7
@@ -94,7 +79,7 @@ fn an_idle_task_is_released_when_its_grace_is_over_and_not_a_second_before() {
 
 #[test]
 fn a_second_raise_comes_when_the_cool_down_is_over_and_not_a_second_before() {
-    holds_under_every_variant(
+    holds(
         "
         needs refusal=outnumbered
         set TASKHOLD_REMEDIATIONS raise-desired-count
@@ -121,7 +106,7 @@ fn a_second_raise_comes_when_the_cool_down_is_over_and_not_a_second_before() {
 #[test]
 fn a_raise_is_put_back_though_the_function_died_in_it() {
     for (dies, calls) in [("before", 3), ("after", 2)] {
-        holds_under_every_variant(&format!(
+        holds(&format!(
             "
             needs refusal=outnumbered
             set TASKHOLD_REMEDIATIONS raise-desired-count
@@ -151,7 +136,7 @@ fn a_raise_is_put_back_though_the_function_died_in_it() {
 #[test]
 fn an_interruption_is_sent_once_although_the_function_died_during_it() {
     for dies in ["before", "after"] {
-        holds_under_every_variant(&format!(
+        holds(&format!(
             "
             sweep every 5m
             job j-1 starts on a for 60m

@@ -2,12 +2,12 @@
 //! with taskhold unchanged, and once with its remediations off, beside a controller that releases the oldest
 //! protected tasks. docs/remediations.md has the numbers, and names every policy and tag.
 
-use crate::files::path;
+use crate::files::{names, read};
+use crate::in_process::{begun, parsed};
 use ecs_sim::control_plane::{ArnForm, Millis, SimulatedTask, Variants};
 use ecs_sim::region::{CLUSTER, EcsCallOutcome, Region, SharedRegion};
 use ecs_sim::scenario::{FunctionUnderTest, InProcess, Invoked, Scenario, Silent, Statement, run};
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::RangeInclusive;
 use taskhold::config::policy::Policy;
 use taskhold::service::remediation::{IDLE_RESERVE_TAG, MAX_DESIRED_COUNT_TAG, POLICY_TAG};
@@ -92,14 +92,11 @@ impl ByAge {
 /// The scenarios about refusals and remediations without their expectations, which another controller would not
 /// meet. They run for two more hours, so that the remaining jobs finish or are interrupted.
 fn scenarios() -> Vec<Scenario> {
-    let names =
-        path("tests/scenarios").read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> =
-        names.filter(|name| name.starts_with("refused_") || name.starts_with("remediation_")).collect();
-    names.sort();
+    let mut names = names("tests/scenarios");
+    names.retain(|name| name.starts_with("refused_") || name.starts_with("remediation_"));
     let read = |name: &String| {
-        let text = fs::read_to_string(path("tests/scenarios").join(name)).unwrap();
-        let mut scenario = Scenario::parse(name, &format!("{text}\nadvance 2h\nmute alerts\nmute stops")).unwrap();
+        let text = read(&format!("tests/scenarios/{name}"));
+        let mut scenario = parsed(name, &format!("{text}\nadvance 2h\nmute alerts\nmute stops"));
         scenario.lines.retain(|line| !matches!(line.statement, Statement::Expect(_)));
         scenario
     };
@@ -126,8 +123,7 @@ fn policies(scenario: &Scenario) -> String {
 
 /// The number of tasks that ECS stopped with running jobs under taskhold alone, with its remediations.
 fn killed_by_taskhold(scenario: &Scenario, variant: Variants) -> usize {
-    let region = SharedRegion::new(Region::for_scenario(variant));
-    let mut taskhold = InProcess::new(&region, scenario.settings()).unwrap();
+    let (region, mut taskhold) = begun(scenario, variant);
     killed(scenario, region, &mut taskhold).unwrap_or_else(|(_, problem)| panic!("{problem}, under {variant}"))
 }
 
@@ -159,8 +155,7 @@ fn killed<F: FunctionUnderTest>(
     function: &mut F,
 ) -> Result<usize, (usize, String)> {
     let mut audience = Silent;
-    let telling = run(scenario, region, function, &mut audience);
-    let summary = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(telling);
+    let summary = crate::block_on(run(scenario, region, function, &mut audience));
     summary.map(|summary| summary.interrupted).map_err(|failure| (failure.line, failure.to_string()))
 }
 

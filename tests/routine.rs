@@ -9,54 +9,47 @@
 pub(crate) mod kinds;
 mod traffic;
 
-use crate::watch::counted::Cause;
+use crate::watch::counted::InvocationCause;
 use crate::watch::parts::{SentNotification, locked};
-use crate::watch::world::{HOUR, MINUTE, World};
-use ecs_sim::control_plane::{Millis, ServiceSpec, Setup, Throttling};
+use crate::watch::world::{HOUR, MINUTE, WatchedWorld};
+use ecs_sim::control_plane::{Millis, ServiceSpec, Throttling};
 use ecs_sim::region::CLUSTER;
 use ecs_sim::scenario::Extent;
 use std::collections::BTreeMap;
-use traffic::{Spares, Traffic};
+use traffic::{RoutineTraffic, Spares};
 
 const SERVICES: usize = 200;
 const DAY: Millis = 24 * HOUR;
 const SEED: u64 = 20_261_122;
 
-/// The function, and services with their traffic. The finished-job retention is one day, which is longer than any
-/// message is delayed here, so that the state store in memory stays small.
-fn begin(services: usize, seed: u64, spares: Spares, sweep_every: Millis) -> (World, Traffic) {
-    let setup = Setup { throttling: Throttling::Off, ..Setup::default() };
-    let mut world = World::new(setup, &[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "24")]);
-    world.sweep_every(sweep_every, 41_000);
-    let traffic = Traffic::begin(&mut world, services, seed, spares);
+/// The function, and services with their traffic.
+fn begin(services: usize, seed: u64, spares: Spares, sweep_every: Millis) -> (WatchedWorld, RoutineTraffic) {
+    let mut world = WatchedWorld::for_traffic(Throttling::Off, sweep_every);
+    let traffic = RoutineTraffic::begin(&mut world, services, seed, spares);
     (world, traffic)
 }
 
 /// The figures of a run.
 #[derive(Debug, Default)]
-struct Figures {
+struct RoutineFigures {
     counts: BTreeMap<String, u64>,
     warnings: BTreeMap<String, u64>,
     notices: Vec<SentNotification>,
 }
 
-impl Figures {
-    fn of(world: &World, traffic: &Traffic) -> Self {
+impl RoutineFigures {
+    fn of(world: &WatchedWorld, traffic: &RoutineTraffic) -> Self {
         let mut figures = Self { notices: world.notices(), ..Self::default() };
         traffic.done.iter().for_each(|(deed, count)| figures.count(format!("1 {deed}"), *count));
         world.events_delivered.iter().for_each(|(name, count)| figures.count(format!("2 events: {name}"), *count));
-        for cause in [Cause::Event, Cause::Recheck, Cause::Sweep, Cause::Job] {
+        for cause in [InvocationCause::Event, InvocationCause::Recheck, InvocationCause::Sweep, InvocationCause::Job] {
             figures.count(format!("3 reconciles by {cause:?}"), world.reconciles(cause).len() as u64);
         }
         figures.count("4 rechecks sent".to_owned(), locked(&world.rechecks().inner.sent).len() as u64);
         let calls = world.counted().calls.clone();
         calls.into_iter().for_each(|(operation, count)| figures.count(format!("5 calls of {operation}"), count));
         figures.count("6 alerts".to_owned(), figures.notices.len() as u64);
-        for line in world.log.take() {
-            // Without the fields, which distinguish the lines.
-            let words = line.split(' ').take_while(|word| !word.contains('='));
-            *figures.warnings.entry(words.collect::<Vec<_>>().join(" ")).or_default() += 1;
-        }
+        world.count_logged(&mut figures.warnings);
         assert_eq!((world.failures, world.dead_lettered().len(), world.given_up()), (0, 0, 0));
         figures
     }
@@ -81,21 +74,21 @@ impl Figures {
 }
 
 /// A hundred services and their function on each of two threads, because a small machine has two cores.
-fn two_hundred_services(spares: Spares, lasts: Millis, sweep_every: Millis) -> Figures {
+fn two_hundred_services(spares: Spares, lasts: Millis, sweep_every: Millis) -> RoutineFigures {
     let half = |seed| {
         let (mut world, mut traffic) = begin(SERVICES / 2, seed, spares, sweep_every);
         traffic.pass(&mut world, lasts);
-        Figures::of(&world, &traffic)
+        RoutineFigures::of(&world, &traffic)
     };
     std::thread::scope(|scope| {
         let halves = [SEED, SEED + 1].map(|seed| scope.spawn(move || half(seed)));
-        let mut figures = Figures::default();
+        let mut figures = RoutineFigures::default();
         halves.into_iter().for_each(|half| figures.add(half.join().unwrap()));
         figures
     })
 }
 
-fn sends_no_alert(figures: &Figures) {
+fn sends_no_alert(figures: &RoutineFigures) {
     let notices = &figures.notices;
     assert!(
         notices.is_empty(),

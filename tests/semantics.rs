@@ -1,25 +1,14 @@
 //! The promises of SEMANTICS.md: one test each, named after its heading.
 
 use crate::block_on;
-use crate::stage::{RedrivenBy, Stage};
+use crate::in_process::holds;
+use crate::stage::{RedrivenBy, StagedRegion};
 use ecs_sim::event_source::FunctionAnswer;
 use ecs_sim::queue::SendMessage;
-use ecs_sim::region::{DEAD_LETTER_QUEUE, Fault, INTERRUPTED_QUEUE, JOB_QUEUE, RECHECK_QUEUE, Region, SharedRegion};
-use ecs_sim::scenario::{FunctionUnderTest, InProcess, Scenario, Silent, Summary, run};
+use ecs_sim::region::{DEAD_LETTER_QUEUE, Fault, INTERRUPTED_QUEUE, JOB_QUEUE, RECHECK_QUEUE};
+use ecs_sim::scenario::FunctionUnderTest;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-
-/// Runs a scenario under every variant of AWS that it allows. The summary is that of the last.
-fn holds(text: &str) -> Summary {
-    let scenario = Scenario::parse("promise", text).unwrap_or_else(|error| panic!("{error}"));
-    let tell = |variants| {
-        let region = SharedRegion::new(Region::for_scenario(variants));
-        let mut function = InProcess::new(&region, scenario.settings()).unwrap();
-        let summary = block_on(run(&scenario, region, &mut function, &mut Silent));
-        summary.unwrap_or_else(|failure| panic!("{failure}, under {variants}"))
-    };
-    scenario.variants().into_iter().map(tell).fold(None, |_, summary| Some(summary)).unwrap()
-}
 
 /// The name of a heading's test: its words in lower case, without apostrophes and commas.
 fn test_name(heading: &str) -> String {
@@ -130,7 +119,7 @@ fn a_lingering_task_keeps_its_protection_for_its_next_job() {
          expect 1 call",
     );
     // The finish is done when the recheck is on its way.
-    let mut stage = Stage::with(&[("TASKHOLD_LINGER_SECONDS", "15")]);
+    let mut stage = StagedRegion::with(&[("TASKHOLD_LINGER_SECONDS", "15")]);
     stage.send(&stage.message(0, json!({"maxDurationMinutes": 60})));
     stage.deliver(30_000);
     stage.send(&stage.message(0, json!({"type": "job.finished"})));
@@ -271,7 +260,7 @@ fn every_message_ends_done_retried_or_dead_lettered_with_a_reason() {
          send nonsense
          expect 2 dead-lettered because not a JSON object",
     );
-    let mut stage = Stage::new();
+    let mut stage = StagedRegion::new();
     stage.region.lock().queues.purge(JOB_QUEUE).unwrap();
     for (receives_left, body) in [(0, "nonsense"), (0, "{}"), (1, "")] {
         let body = if body.is_empty() { stage.message(0, json!({})) } else { body.to_owned() };
@@ -285,7 +274,7 @@ fn every_message_ends_done_retried_or_dead_lettered_with_a_reason() {
 
 #[test]
 fn a_dead_lettered_message_is_acknowledged_only_after_it_is_stored() {
-    let mut stage = Stage::new();
+    let mut stage = StagedRegion::new();
     stage.send("nonsense");
     stage.send(&stage.message(0, json!({})));
     stage.region.lock().dead_letters_lost = 1;
@@ -304,7 +293,7 @@ fn a_redriven_message_counts_from_when_it_was_first_sent() {
     // Dead-lettered at its first failure, and forgotten an hour after it finished.
     let settings = [("TASKHOLD_RECEIVES_MAX", "1"), ("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "1")];
     for redriven_by in [RedrivenBy::Command, RedrivenBy::Sqs] {
-        let mut stage = Stage::with(&settings);
+        let mut stage = StagedRegion::with(&settings);
         let sent = stage.region.lock().now();
         for task in [0, 1] {
             stage.send(&stage.message(task, json!({"maxDurationMinutes": 90 + 90 * task})));
@@ -325,7 +314,7 @@ fn a_redriven_message_counts_from_when_it_was_first_sent() {
         assert!(stage.dead_lettered().is_empty(), "{redriven_by:?}");
     }
     // An attribute with a later time than that of SQS extends nothing.
-    let mut stage = Stage::new();
+    let mut stage = StagedRegion::new();
     let message = SendMessage::new(stage.message(0, json!({"maxDurationMinutes": 60})));
     let message = message.with_attribute("taskhold.sentAt", "2099-01-01T00:00:00Z");
     stage.region.lock().queues.send(JOB_QUEUE, message).unwrap();
@@ -339,7 +328,7 @@ fn a_message_never_affects_the_rest_of_its_batch() {
     let gone = "0123456789abcdef0123456789abcdef";
     let arn = |text: &str| json!({ "taskArn": text });
     let bad: Vec<(String, &str)> = {
-        let stage = Stage::new();
+        let stage = StagedRegion::new();
         let own = format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{gone}");
         let with = |changes: Value| stage.message(0, changes);
         vec![
@@ -375,7 +364,7 @@ fn a_message_never_affects_the_rest_of_its_batch() {
         ]
     };
     for (body, reason) in bad {
-        let mut stage = Stage::new();
+        let mut stage = StagedRegion::new();
         stage.send(&stage.message(0, json!({})));
         stage.send(&body);
         stage.send(&stage.message(1, json!({})));
@@ -417,7 +406,7 @@ fn an_event_triggers_a_reconcile_and_proves_nothing() {
 
 #[test]
 fn other_clusters_are_never_touched() {
-    let mut stage = Stage::new();
+    let mut stage = StagedRegion::new();
     stage.region.lock().ecs.create_cluster("other");
     let spec = ecs_sim::control_plane::ServiceSpec::new("other", "web", 1);
     let task = stage.region.lock().ecs.create_service(spec).unwrap().remove(0);
@@ -435,7 +424,7 @@ fn other_clusters_are_never_touched() {
 
 #[test]
 fn with_sender_checks_only_the_task_itself_can_report_its_jobs() {
-    let mut stage = Stage::with(&[("TASKHOLD_REQUIRE_SENDER_TASK", "true")]);
+    let mut stage = StagedRegion::with(&[("TASKHOLD_REQUIRE_SENDER_TASK", "true")]);
     let id = stage.tasks[0].clone();
     let others = [
         format!("AROAEXAMPLE:{}", stage.tasks[1]), // another task
@@ -489,7 +478,7 @@ fn with_sender_checks_only_the_task_itself_can_report_its_jobs() {
 
 #[test]
 fn with_sender_checks_the_job_queue_carries_no_events() {
-    let mut stage = Stage::with(&[("TASKHOLD_REQUIRE_SENDER_TASK", "true")]);
+    let mut stage = StagedRegion::with(&[("TASKHOLD_REQUIRE_SENDER_TASK", "true")]);
     let own = format!("AROAEXAMPLE:{}", stage.tasks[0]);
     stage.send_from(&own, &stage.message(0, json!({})));
     stage.deliver(30_000);
@@ -499,7 +488,7 @@ fn with_sender_checks_the_job_queue_carries_no_events() {
     let event = json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {
         "taskArn": format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{}", stage.tasks[0]),
         "lastStatus": "STOPPED"}});
-    let interrupted = |stage: &Stage| stage.region.lock().queues.messages(INTERRUPTED_QUEUE).unwrap().len();
+    let interrupted = |stage: &StagedRegion| stage.region.lock().queues.messages(INTERRUPTED_QUEUE).unwrap().len();
     let ignored = json!({"source": "aws.ecs", "detail-type": "From The Future", "detail": {}});
     for event in [&event, &ignored] {
         stage.send_from(&own, &event.to_string());
@@ -534,7 +523,7 @@ fn a_dry_run_changes_nothing_in_ecs() {
 
 #[test]
 fn an_invocation_that_runs_out_of_time_loses_nothing() {
-    let mut stage = Stage::new();
+    let mut stage = StagedRegion::new();
     stage.send(&stage.message(0, json!({})));
     assert_eq!(stage.deliver(5_000), 1, "with five seconds left nothing is begun");
     assert!(stage.region.lock().calls.is_empty());
@@ -546,7 +535,7 @@ fn an_invocation_that_runs_out_of_time_loses_nothing() {
 
 #[test]
 fn unrecognized_payloads_are_acknowledged() {
-    let mut stage = Stage::new();
+    let mut stage = StagedRegion::new();
     for payload in [
         "{}",
         "[]",
@@ -835,10 +824,10 @@ fn the_sweep_repairs_what_no_message_reported() {
 
 #[test]
 fn the_gate_holds_no_deployment_for_longer_than_it_may() {
-    let mut stage = Stage::new();
+    let mut stage = StagedRegion::new();
     let started = json!({"version": 1, "type": "job.started", "jobId": "j", "maxDurationMinutes": 600,
         "taskArn": format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{}", stage.tasks[0])});
-    let invoke = |stage: &mut Stage, payload: &Value| {
+    let invoke = |stage: &mut StagedRegion, payload: &Value| {
         let deadline = stage.region.lock().now() + 30_000;
         let answer = block_on(stage.function.invoke(&payload.to_string(), deadline)).answer;
         let FunctionAnswer::Answered(answer) = answer else { panic!("{payload} fails") };
@@ -885,7 +874,7 @@ fn a_failed_alert_is_retried() {
 
 #[test]
 fn an_unreadable_batch_is_not_acknowledged() {
-    let mut stage = Stage::new();
+    let mut stage = StagedRegion::new();
     for payload in [
         r#"{"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}"#,
         r#"{"Records": [{"eventSource": "aws:sqs", "messageId": 7, "body": "{}"}]}"#,
@@ -903,7 +892,7 @@ fn an_unreadable_batch_is_not_acknowledged() {
         json!({"Records": [{"EventSource": "aws:sns", "Sns": {"MessageId": "m", "Message": body, "Timestamp": time}}]});
     let event = json!({"id": "m", "source": "my.workers", "detail-type": "job", "detail": job, "time": time});
     for payload in [sns, event, job] {
-        let mut stage = Stage::new();
+        let mut stage = StagedRegion::new();
         let text = payload.to_string();
         stage.region.lock().faults.extend([Fault::ServerError; 9]);
         assert_eq!(block_on(stage.function.invoke(&text, at + 30_000)).answer, FunctionAnswer::Failed, "{payload}");
@@ -990,7 +979,7 @@ fn a_dead_letter_costs_nothing() {
 #[test]
 fn a_full_record_refuses_no_finish_and_no_live_job_for_the_sake_of_a_finished_one() {
     // The whole promise needs thousands of messages: tests/bounds.rs, and src/task/room/tests.rs.
-    let mut stage = Stage::new();
+    let mut stage = StagedRegion::new();
     for number in 0..1200 {
         for message_type in ["job.started", "job.finished"] {
             stage.send(&stage.message(0, json!({"type": message_type, "jobId": format!("short-{number}")})));

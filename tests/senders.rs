@@ -2,23 +2,23 @@
 //! other sender counts as the task.
 
 use crate::files::prose;
-use crate::stage::{RedrivenBy, Stage};
+use crate::stage::{RedrivenBy, StagedRegion};
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{DEAD_LETTER_QUEUE, Fault, JOB_QUEUE, RECEIVES_MAX};
 use serde_json::json;
 
 /// The function with the check. It dead-letters a message at its first failure.
-fn checked() -> Stage {
-    Stage::with(&[("TASKHOLD_REQUIRE_SENDER_TASK", "true"), ("TASKHOLD_RECEIVES_MAX", "1")])
+fn checked() -> StagedRegion {
+    StagedRegion::with(&[("TASKHOLD_REQUIRE_SENDER_TASK", "true"), ("TASKHOLD_RECEIVES_MAX", "1")])
 }
 
 /// What SQS reports about a message that a task sends with its task role.
-fn own_sender(stage: &Stage, task: usize) -> String {
+fn own_sender(stage: &StagedRegion, task: usize) -> String {
     format!("AROAEXAMPLE:{}", stage.tasks[task])
 }
 
 /// A start that its own task has sent, and that was dead-lettered because ECS denied the call.
-fn dead_lettered_start(stage: &mut Stage) {
+fn dead_lettered_start(stage: &mut StagedRegion) {
     stage.region.lock().faults.extend([Fault::AccessDenied; 6]);
     stage.send_from(&own_sender(stage, 0), &stage.message(0, json!({"maxDurationMinutes": 600})));
     stage.deliver(30_000);

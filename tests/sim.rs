@@ -4,7 +4,7 @@
 //! A file starts with its expected result: `breaks PROMISE`, or nothing for a run that keeps every promise. A known bug
 //! keeps its `breaks` line until the fix removes it. `ecs-sim sim --replay FILE` prints a run.
 
-use crate::files::path;
+use crate::files::{names, read};
 use ecs_sim::chaos::{Broken, Focus, Plan, RunCounts, RunOutcome, Sabotage, of_seed, replay, shortened};
 use std::time::Duration;
 
@@ -19,8 +19,7 @@ const SHORTEN: Duration = Duration::from_secs(10);
 
 /// The plan of a file in tests/sim.
 fn kept(file: &str) -> Plan {
-    let path = path("tests/sim").join(file);
-    Plan::parse(&std::fs::read_to_string(&path).unwrap()).unwrap()
+    Plan::parse(&read(&format!("tests/sim/{file}"))).unwrap()
 }
 
 fn report(seed: u64, outcome: &RunOutcome) -> String {
@@ -33,9 +32,7 @@ fn report(seed: u64, outcome: &RunOutcome) -> String {
 
 #[test]
 fn each_recorded_run_has_the_result_that_its_file_names() {
-    let files = std::fs::read_dir(path("tests/sim")).unwrap();
-    let mut files: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    files.sort();
+    let files = names("tests/sim");
     assert!(!files.is_empty());
     for file in files {
         let plan = kept(&file);

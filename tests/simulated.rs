@@ -1,7 +1,7 @@
 //! The simulated SQS and SNS, over HTTP, for the contract tests of their adapters.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::Credentials;
+use aws_sdk_dynamodb::config::Credentials;
 use ecs_sim::http::{Server, ServerOptions, ServiceAnswer, Services};
 use ecs_sim::queue::{MessageAttribute, QueueOrigin, QueueSettings, Queues};
 use serde_json::Value;

@@ -57,7 +57,7 @@ enum Read {
 
 /// The answer of ECS about the protection of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Protection {
+enum AnsweredProtection {
     Until(i64),
     None,
     WithoutEnd,
@@ -69,7 +69,7 @@ enum Protection {
 struct FakeTask {
     started_by: &'static str,
     desired_status: &'static str,
-    protection: Protection,
+    protection: AnsweredProtection,
     /// The task stops between the list and its description.
     is_gone: bool,
 }
@@ -146,11 +146,11 @@ impl ServiceReads for FakeEcs {
         let mut answer = ProtectionAnswer::default();
         for (task_id, task) in self.named(tasks) {
             let (protection_enabled, expiration_date) = match &task.protection {
-                Protection::Until(minute) => (true, Some(at(*minute))),
-                Protection::None => (false, None),
-                Protection::WithoutEnd => (true, None),
-                Protection::NotAnswered => continue,
-                Protection::Refused(reason) => {
+                AnsweredProtection::Until(minute) => (true, Some(at(*minute))),
+                AnsweredProtection::None => (false, None),
+                AnsweredProtection::WithoutEnd => (true, None),
+                AnsweredProtection::NotAnswered => continue,
+                AnsweredProtection::Refused(reason) => {
                     answer.failures.push(ProtectionFailure { task_id, reason: reason.clone(), detail: None });
                     continue;
                 }
@@ -202,7 +202,7 @@ impl Store<TaskRecord> for FakeStore {
     }
 }
 
-fn task(started_by: &'static str, protection: Protection) -> FakeTask {
+fn task(started_by: &'static str, protection: AnsweredProtection) -> FakeTask {
     FakeTask { started_by, desired_status: "RUNNING", protection, is_gone: false }
 }
 
@@ -234,7 +234,9 @@ fn service(desired: usize, deployments: Vec<Deployment>) -> Service {
 
 /// All tasks belong to one deployment; every tenth task is protected.
 fn steady(tasks: usize) -> FakeEcs {
-    let protection = |number: usize| if number.is_multiple_of(10) { Protection::Until(95) } else { Protection::None };
+    let protection = |number: usize| {
+        if number.is_multiple_of(10) { AnsweredProtection::Until(95) } else { AnsweredProtection::None }
+    };
     let service = service(tasks, vec![deployment(OLD, DeploymentStatus::Primary, tasks)]);
     FakeEcs::new(service, (0..tasks).map(|number| task(OLD, protection(number))).collect())
 }
@@ -243,8 +245,8 @@ fn steady(tasks: usize) -> FakeEcs {
 fn blocked(new: usize, old: usize) -> FakeEcs {
     let deployments =
         vec![deployment(NEW, DeploymentStatus::Primary, new), deployment(OLD, DeploymentStatus::Active, old)];
-    let mut tasks = vec![task(NEW, Protection::None); new];
-    tasks.extend(vec![task(OLD, Protection::Until(95)); old]);
+    let mut tasks = vec![task(NEW, AnsweredProtection::None); new];
+    tasks.extend(vec![task(OLD, AnsweredProtection::Until(95)); old]);
     FakeEcs::new(service(new, deployments), tasks)
 }
 
@@ -387,10 +389,10 @@ async fn when_all_reads_fail_every_gap_is_reported() {
 #[tokio::test]
 async fn a_protection_that_ecs_does_not_tell_is_a_gap_and_not_no_protection() {
     for (protection, says) in [
-        (Protection::NotAnswered, "only `nothing`"),
-        (Protection::WithoutEnd, "only `protected, and no end`"),
-        (Protection::Refused(FailureReason::Other("FROM_THE_FUTURE".to_owned())), "only `FROM_THE_FUTURE`"),
-        (Protection::Refused(FailureReason::TaskNotValid), "only `TASK_NOT_VALID`"),
+        (AnsweredProtection::NotAnswered, "only `nothing`"),
+        (AnsweredProtection::WithoutEnd, "only `protected, and no end`"),
+        (AnsweredProtection::Refused(FailureReason::Other("FROM_THE_FUTURE".to_owned())), "only `FROM_THE_FUTURE`"),
+        (AnsweredProtection::Refused(FailureReason::TaskNotValid), "only `TASK_NOT_VALID`"),
     ] {
         let mut ecs = blocked(2, 1);
         ecs.tasks[2].protection = protection.clone();
@@ -408,7 +410,7 @@ async fn tasks_that_are_gone_or_stopping_hold_nothing_up_and_are_no_gap() {
     let mut ecs = blocked(2, 3);
     ecs.tasks[2].is_gone = true;
     ecs.tasks[3].desired_status = "STOPPED";
-    ecs.tasks[4].protection = Protection::Refused(FailureReason::Missing);
+    ecs.tasks[4].protection = AnsweredProtection::Refused(FailureReason::Missing);
     let snapshot = snapshot_of(&ecs).await;
     assert_eq!((snapshot.tasks.len(), snapshot.protected().count(), &snapshot.gaps), (3, 0, &vec![]));
     assert_eq!(diagnose(&snapshot, Remembered::default(), &policy()).rollout_status, RolloutStatus::InProgress);
@@ -442,7 +444,7 @@ async fn a_store_that_fails_is_a_gap_and_the_task_is_neither_idle_nor_foreign() 
 #[tokio::test]
 async fn a_partial_snapshot_can_be_enough_for_a_negative_answer() {
     let mut ecs = steady(150);
-    ecs.tasks[0].protection = Protection::Until(60 + 181);
+    ecs.tasks[0].protection = AnsweredProtection::Until(60 + 181);
     let store = FakeStore { fails_for: BTreeSet::from([id(0)]), ..FakeStore::default() };
     let snapshot = snapshot_with(&ecs.failing(Read::Protection, 1, EcsError::Throttled), &store).await;
     assert_eq!(snapshot.gaps, [Gap::Protection(EcsError::Throttled), Gap::Jobs(store_error())]);

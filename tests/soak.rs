@@ -11,9 +11,9 @@ mod days;
 mod traffic;
 mod weather;
 
-use crate::watch::world::{HOUR, MINUTE, World};
+use crate::watch::world::{HOUR, MINUTE, WatchedWorld};
 use days::{Day, Notified, growth};
-use ecs_sim::control_plane::Setup;
+use ecs_sim::control_plane::Throttling;
 use ecs_sim::region::{JOB_QUEUE, RECHECK_QUEUE};
 use futures_util::FutureExt;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use std::time::Instant;
 use taskhold::ecs::service::ServiceArn;
 use taskhold::service::record::ServiceRecord;
 use taskhold::store::StorePages;
-use traffic::{TASKS, Traffic};
+use traffic::{SoakTraffic, TASKS};
 use weather::Weather;
 
 const SERVICES: usize = 500;
@@ -32,19 +32,17 @@ const DRAINED_WITHIN_HOURS: u64 = 4 * 24;
 
 struct Soak {
     seed: u64,
-    world: World,
-    traffic: Traffic,
+    world: WatchedWorld,
+    traffic: SoakTraffic,
     weather: Weather,
     heard: Notified,
     days: Vec<Day>,
 }
 
 impl Soak {
-    /// The finished-job retention is one day, so that the state store reaches its full size after one day.
     fn begin(services: usize, seed: u64) -> Self {
-        let mut world = World::new(Setup::default(), &[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "24")]);
-        world.sweep_every(5 * MINUTE, 41_000);
-        let traffic = Traffic::begin(&mut world, services, seed);
+        let mut world = WatchedWorld::for_traffic(Throttling::On, 5 * MINUTE);
+        let traffic = SoakTraffic::begin(&mut world, services, seed);
         let weather = Weather::begin(&mut world, seed);
         Self { seed, world, traffic, weather, heard: Notified::default(), days: Vec::new() }
     }

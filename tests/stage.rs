@@ -1,17 +1,25 @@
-//! A Region with the function in process, for tests that send single messages: when, by whom, and how often.
+//! A Region with the function in process, for tests that invoke it themselves: with what, when, and how often.
 
 use crate::block_on;
-use ecs_sim::control_plane::{ServiceSpec, Variants};
+use ecs_sim::control_plane::{Millis, ServiceSpec, Setup};
+use ecs_sim::doubles::clock::{SimulatedClock, timestamp};
+use ecs_sim::doubles::ecs::SimulatedEcs;
+use ecs_sim::doubles::parts::parts;
+use ecs_sim::doubles::settings::config;
 use ecs_sim::event_source::{EventSource, FunctionAnswer};
 use ecs_sim::queue::{AttributeValue, SendMessage};
-use ecs_sim::region::{DEAD_LETTER_QUEUE, JOB_QUEUE, Region, SharedRegion};
-use ecs_sim::scenario::{FunctionUnderTest, InProcess};
+use ecs_sim::region::{CLUSTER, DEAD_LETTER_QUEUE, JOB_QUEUE, Region, SharedRegion};
+use ecs_sim::scenario::{FUNCTION_TIMEOUT_MS, FunctionUnderTest, InProcess};
 use serde_json::{Value, json};
+use std::fmt::Display;
+use std::sync::Arc;
+use taskhold::lambda::function::{Function, Parts};
 
-/// A Region with a service of two tasks, and the function.
-pub(crate) struct Stage {
+/// A Region with the service `web`, and the function.
+pub(crate) struct StagedRegion<F = InProcess> {
     pub(crate) region: SharedRegion,
-    pub(crate) function: InProcess,
+    pub(crate) function: F,
+    /// Of the service.
     pub(crate) tasks: Vec<String>,
 }
 
@@ -24,17 +32,12 @@ pub(crate) enum RedrivenBy {
     Sqs,
 }
 
-impl Stage {
-    pub(crate) fn new() -> Self {
-        Self::with(&[])
-    }
-
-    pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
-        let region = SharedRegion::new(Region::for_scenario(Variants::default()));
-        let spec = ServiceSpec::new("video", "web", 2);
-        let tasks = region.lock().ecs.create_service(spec).unwrap();
-        let function = InProcess::new(&region, settings.iter().copied()).unwrap();
-        Self { region, function, tasks }
+impl<F> StagedRegion<F> {
+    /// A Region with this service, and the function that `create` makes there.
+    pub(crate) fn of(service: ServiceSpec, create: impl FnOnce(&SharedRegion) -> F) -> Self {
+        let region = SharedRegion::new(Region::new(Setup::default()));
+        let tasks = region.lock().ecs.create_service(service).unwrap();
+        Self { function: create(&region), region, tasks }
     }
 
     pub(crate) fn advance(&self, seconds: i64) {
@@ -43,12 +46,83 @@ impl Stage {
         region.advance_to(to);
     }
 
-    pub(crate) fn redrive_by_command(&mut self) -> Value {
-        let deadline = self.region.lock().now() + 30_000;
-        match block_on(self.function.invoke(r#"{"redrive": {}}"#, deadline)).answer {
-            FunctionAnswer::Answered(answer) => answer["redrive"].clone(),
-            FunctionAnswer::Failed => panic!("the command is not answered"),
+    /// When an invocation that begins now has to end.
+    fn deadline(&self) -> Millis {
+        self.region.lock().now() + FUNCTION_TIMEOUT_MS
+    }
+
+    pub(crate) fn arn(&self, task: usize) -> String {
+        format!("arn:aws:ecs:eu-west-1:111122223333:task/{CLUSTER}/{}", self.tasks[task])
+    }
+
+    /// A start of a job of this task, with changed members.
+    pub(crate) fn job_message(&self, task: usize, changes: Value) -> Value {
+        let (job, arn) = (format!("j-{task}"), self.arn(task));
+        let mut message = json!({"version": 1, "type": "job.started", "jobId": job, "taskArn": arn});
+        message.as_object_mut().unwrap().extend(changes.as_object().cloned().unwrap_or_default());
+        message
+    }
+
+    pub(crate) fn message(&self, task: usize, changes: Value) -> String {
+        self.job_message(task, changes).to_string()
+    }
+
+    pub(crate) fn protected(&self, task: usize) -> bool {
+        self.region.lock().ecs.task(&self.tasks[task]).unwrap().is_protected()
+    }
+
+    /// The number of these calls since the calls were cleared.
+    pub(crate) fn calls(&self, operation: &str) -> usize {
+        self.region.lock().calls.iter().filter(|call| call.operation == operation).count()
+    }
+}
+
+impl StagedRegion<Function> {
+    /// The function with these settings and changed parts, and this service.
+    pub(crate) fn of_parts(
+        service: ServiceSpec,
+        settings: &[(&str, &str)],
+        change: impl FnOnce(&SharedRegion, Parts) -> Parts,
+    ) -> Self {
+        Self::of(service, |region| {
+            let config = config(&region.lock(), settings.iter().copied()).unwrap();
+            let (ecs, clock) = (Arc::new(SimulatedEcs(region.clone())), Arc::new(SimulatedClock(region.clone())));
+            Function::new(change(region, parts(ecs, clock, config)))
+        })
+    }
+
+    pub(crate) fn invoke(&self, payload: &Value) -> Value {
+        let (response, _) = block_on(self.function.handle(&payload.to_string(), timestamp(self.deadline()))).unwrap();
+        serde_json::to_value(response).unwrap()
+    }
+}
+
+impl StagedRegion {
+    pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
+        Self::in_process(ServiceSpec::new(CLUSTER, "web", 2), settings)
+    }
+
+    /// The function with these settings, and this service.
+    pub(crate) fn in_process(service: ServiceSpec, settings: &[(&str, &str)]) -> Self {
+        Self::of(service, |region| InProcess::new(region, settings.iter().copied()).unwrap())
+    }
+
+    pub(crate) fn invoke(&mut self, payload: impl Display) -> Value {
+        let deadline = self.deadline();
+        let answer = block_on(self.function.invoke(&payload.to_string(), deadline)).answer;
+        assert!(self.region.lock().now() < deadline, "Lambda ends the invocation");
+        match answer {
+            FunctionAnswer::Answered(answer) => answer,
+            FunctionAnswer::Failed => panic!("{payload} failed"),
         }
+    }
+
+    pub(crate) fn redrive_by_command(&mut self) -> Value {
+        self.invoke(r#"{"redrive": {}}"#)["redrive"].clone()
     }
 
     /// Redrives all dead letters. SQS sends each as a new message, with its attributes and another sender.
@@ -74,13 +148,6 @@ impl Stage {
         self.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body).from_sender(sender)).unwrap();
     }
 
-    pub(crate) fn message(&self, task: usize, changes: Value) -> String {
-        let arn = format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{}", self.tasks[task]);
-        let mut message = json!({"version": 1, "type": "job.started", "jobId": format!("j-{task}"), "taskArn": arn});
-        message.as_object_mut().unwrap().extend(changes.as_object().cloned().unwrap_or_default());
-        message.to_string()
-    }
-
     pub(crate) fn send(&self, body: &str) {
         self.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body)).unwrap();
     }
@@ -92,10 +159,6 @@ impl Stage {
         let deadline = self.region.lock().now() + time_ms;
         let answer = block_on(self.function.invoke(&batch.event.to_string(), deadline)).answer;
         source.settle(&mut self.region.lock().queues, &batch, &answer).unwrap().kept.len()
-    }
-
-    pub(crate) fn protected(&self, task: usize) -> bool {
-        self.region.lock().ecs.task(&self.tasks[task]).unwrap().is_protected()
     }
 
     /// The reasons of the dead-lettered messages.

@@ -13,30 +13,29 @@ mod command;
 mod promise;
 
 use crate::block_on;
-use crate::files::path;
-use command::{Deed, read, shape};
+use crate::in_process::{begun, scenarios};
+use command::{CommandEffect, read, shape};
 use ecs_sim::control_plane::{RefusalRule, Variants};
 use ecs_sim::progress::Progress;
-use ecs_sim::region::{Region, SharedRegion};
+use ecs_sim::region::SharedRegion;
 use ecs_sim::scenario::{AfterAlert, Extent, InProcess, Scenario, Silent, after_alert};
-use promise::Promise;
+use promise::AlertAction;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The world of a scenario right after one of its alerts.
-type Moment<'a> = AfterAlert<'a, InProcess, Silent>;
+type ActionMoment<'a> = AfterAlert<'a, InProcess, Silent>;
 
 /// Plays the scenario to this alert, or to its end, and acts there.
 fn at_alert<T>(
     scenario: &Scenario,
     variants: Variants,
     number: usize,
-    act: impl AsyncFnOnce(&mut Moment<'_>, &SharedRegion) -> Result<T, String>,
+    act: impl AsyncFnOnce(&mut ActionMoment<'_>, &SharedRegion) -> Result<T, String>,
 ) -> Result<T, String> {
-    let region = SharedRegion::new(Region::for_scenario(variants));
-    let mut function = InProcess::new(&region, scenario.settings()).unwrap();
+    let (region, mut function) = begun(scenario, variants);
     block_on(async {
         let mut observer = Silent;
         let moment = after_alert(scenario, region.clone(), &mut function, &mut observer, number).await;
@@ -76,7 +75,7 @@ fn commands_of(action: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// The function leaves the protection of another writer, and its answer says that `force` releases it.
-async fn release_of_others(moment: &mut Moment<'_>, payload: &str, answer: &Value) -> Result<(), String> {
+async fn release_of_others(moment: &mut ActionMoment<'_>, payload: &str, answer: &Value) -> Result<(), String> {
     let outcomes = answer["release"]["tasks"].as_array().into_iter().flatten();
     if !outcomes.into_iter().any(|task| task["outcome"] == "foreign") {
         return Ok(());
@@ -88,14 +87,14 @@ async fn release_of_others(moment: &mut Moment<'_>, payload: &str, answer: &Valu
 }
 
 /// Carries out an action, lets the time of its promise pass, and says what does not hold.
-async fn follow(moment: &mut Moment<'_>, region: &SharedRegion, promise: &Promise<'_>) -> Result<(), String> {
+async fn follow(moment: &mut ActionMoment<'_>, region: &SharedRegion, promise: &AlertAction<'_>) -> Result<(), String> {
     promise.is_needed(region)?;
     for line in commands_of(promise.action) {
         match read(line) {
-            Deed::Ecs { operation, request } => {
+            CommandEffect::Ecs { operation, request } => {
                 moment.call_ecs(&operation, &request).map_err(|error| format!("{line}: {error}"))?;
             }
-            Deed::Invoke { payload } => {
+            CommandEffect::Invoke { payload } => {
                 let answer = moment.ask(&payload).await.ok_or("the function failed")?;
                 if answer.get("error").is_some() {
                     return Err(format!("{line}: {answer}"));
@@ -124,7 +123,7 @@ const KINDS: [&str; 10] = [
 
 /// The results of the suggested actions.
 #[derive(Default)]
-struct CarriedOut {
+struct ActionResults {
     /// The number of actions by kind.
     done: BTreeMap<String, usize>,
     scenarios: BTreeSet<String>,
@@ -136,7 +135,7 @@ struct CarriedOut {
     raises_while_blocked: usize,
 }
 
-impl CarriedOut {
+impl ActionResults {
     fn and(mut self, other: Self) -> Self {
         other.done.into_iter().for_each(|(kind, count)| *self.done.entry(kind).or_default() += count);
         self.scenarios.extend(other.scenarios);
@@ -169,7 +168,7 @@ impl CarriedOut {
             }
             self.played += usize::from(!suggestions.is_empty());
             for Suggestion { number, alert, action } in &suggestions {
-                let promise = Promise { alert, action, variants };
+                let promise = AlertAction { alert, action, variants };
                 let followed = at_alert(scenario, variants, *number, async |moment, region| {
                     follow(moment, region, &promise).await
                 });
@@ -196,19 +195,6 @@ fn two_variants(number: usize, scenario: &Scenario) -> Vec<Variants> {
     variants
 }
 
-/// The scenarios about alerts.
-fn scenarios() -> Vec<Scenario> {
-    let directory = path("tests/scenarios");
-    let mut files: Vec<_> = directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let read = |file: &std::path::PathBuf| {
-        let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(file).unwrap();
-        text.contains("alert").then(|| Scenario::parse(&name, &text).unwrap())
-    };
-    files.iter().filter_map(read).collect()
-}
-
 #[test]
 fn every_suggested_action_does_what_it_says() {
     carry_out_all(two_variants);
@@ -221,10 +207,11 @@ fn every_suggested_action_does_what_it_says_under_each_variant() {
 }
 
 fn carry_out_all(variants_of: impl Fn(usize, &Scenario) -> Vec<Variants> + Sync) {
-    let scenarios = scenarios();
+    let is_about_alerts = |scenario: &Scenario| scenario.lines.iter().any(|line| line.text.contains("alert"));
+    let scenarios: Vec<Scenario> = scenarios().into_iter().filter(is_about_alerts).collect();
     let (next, progress) = (AtomicUsize::new(0), Mutex::new(Progress::new("suggested actions", scenarios.len())));
     let part = || {
-        let mut carried_out = CarriedOut::default();
+        let mut carried_out = ActionResults::default();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(scenario) = scenarios.get(number) else { break };
@@ -237,10 +224,10 @@ fn carry_out_all(variants_of: impl Fn(usize, &Scenario) -> Vec<Variants> + Sync)
         let threads = [(); 2].map(|()| scope.spawn(part));
         threads.map(|thread| thread.join().unwrap())
     });
-    let CarriedOut { done, scenarios, played, failures, shapes, raises_while_blocked } =
-        parts.into_iter().fold(CarriedOut::default(), CarriedOut::and);
+    let ActionResults { done, scenarios, played, failures, shapes, raises_while_blocked } =
+        parts.into_iter().fold(ActionResults::default(), ActionResults::and);
     let runs: usize = done.values().sum();
-    let sample = std::fs::read_to_string(path("tests/suggestions/commands.txt")).unwrap();
+    let sample = crate::files::read("tests/suggestions/commands.txt");
     let listed: BTreeSet<String> = sample.lines().map(shape).collect();
     let with_variants = format!("{} scenarios, {played} with their variants", scenarios.len());
     println!("{with_variants}: {runs} suggested actions carried out: {done:?}");

@@ -7,7 +7,7 @@ mod module;
 mod template;
 
 use crate::template::stack::{SWITCHES, Template};
-use module::{Module, source};
+use module::{TerraformModule, source};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -23,10 +23,10 @@ fn snake(name: &str) -> String {
     snake
 }
 
-fn module_with(parameters: &[(&str, &str)], source: &str) -> Module {
+fn module_with(parameters: &[(&str, &str)], source: &str) -> TerraformModule {
     let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
     let given: Vec<_> = parameters.iter().map(|(name, text)| (snake(name), value(text))).collect();
-    Module::of(source, &given)
+    TerraformModule::of(source, &given)
 }
 
 /// The values that only one of the two declares, one line each, by path.
@@ -103,7 +103,7 @@ fn the_module_declares_and_refuses_what_the_template_does_whatever_is_switched_o
 /// Each variable gets another value than its default, because that changes the declared resources.
 #[test]
 fn each_parameter_changes_the_same_in_both() {
-    let unchanged = Module::of(&source(), &[]).declared();
+    let unchanged = TerraformModule::of(&source(), &[]).declared();
     for (name, other) in others() {
         let changed = [(name.as_str(), other.as_str())];
         assert_eq!(differences_with(&changed, &source()), Vec::<String>::new(), "{changed:?}");
@@ -152,7 +152,7 @@ fn squeezed(text: &str) -> String {
 
 #[test]
 fn a_variable_takes_the_values_that_the_parameter_takes_and_no_others() {
-    let (template, module) = (Template::load(), Module::of(&source(), &[]));
+    let (template, module) = (Template::load(), TerraformModule::of(&source(), &[]));
     let parameters = template.0["Parameters"].as_object().unwrap();
     let variables: BTreeSet<String> = module.labelled("variable").map(|(name, _)| name).collect();
     let own = ["name", "package"].map(str::to_owned);

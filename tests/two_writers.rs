@@ -1,8 +1,8 @@
 //! Another writer acts between the function's read of a protection and its release: the moment that SEMANTICS.md, "A
 //! release clears only protection that taskhold set", does not promise.
 
-use crate::watch::counted::Cause;
-use crate::watch::world::{MINUTE, SECOND, World};
+use crate::watch::counted::InvocationCause;
+use crate::watch::world::{MINUTE, SECOND, WatchedWorld};
 use ecs_sim::control_plane::{Millis, ServiceSpec, Setup};
 use ecs_sim::doubles::clock::timestamp;
 use ecs_sim::region::CLUSTER;
@@ -22,13 +22,13 @@ enum Released {
 
 /// A task whose first job has started and is protected.
 struct Race {
-    world: World,
+    world: WatchedWorld,
     task: String,
 }
 
 impl Race {
     fn new() -> Self {
-        let mut world = World::new(Setup::default(), &[]);
+        let mut world = WatchedWorld::new(Setup::default(), &[]);
         let task = world.create(ServiceSpec::new(CLUSTER, "web", 2)).remove(0);
         let race = Self { world, task };
         assert_eq!(race.deliver(&race.world.function, &race.message("job.started", "one", 60)), 0);
@@ -153,7 +153,7 @@ fn after_a_release_that_took_effect_too_late_the_next_sweep_protects_the_busy_ta
         // The invocation that receives the answer sees that it came too late, and asks again itself.
         let is_lost = released == Released::Dies;
         assert_eq!(race.minutes_left().is_none(), is_lost, "{released:?}");
-        race.world.invoke(r#"{"sweep": {}}"#, Cause::Sweep);
+        race.world.invoke(r#"{"sweep": {}}"#, InvocationCause::Sweep);
         assert_eq!(race.minutes_left(), Some(180), "{released:?}");
         let log = race.world.log.take();
         let says_so =

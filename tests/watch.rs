@@ -19,4 +19,5 @@ pub(crate) mod seen;
 mod short_holds;
 pub(crate) mod store;
 mod time_to_alert;
+pub(crate) mod traffic;
 pub(crate) mod world;

@@ -1,46 +1,22 @@
 //! The rules of the control plane, through its public API only.
 
+use crate::web_service::{Dice, MINUTE, PREFIX, WebService, code};
 use ecs_sim::control_plane::{
-    ApiError, ControlPlane, DescribeServicesRequest, ErrorCode, HOLD_REPEAT_MS, LATE_STOP_DELAY_MS, Millis,
-    ServiceSpec, Setup, SimulatedTask, TaskStatus, Throttling, Variants,
+    ControlPlane, DescribeServicesRequest, ErrorCode, HOLD_REPEAT_MS, LATE_STOP_DELAY_MS, Millis, ServiceSpec, Setup,
+    SimulatedTask, TaskStatus, Variants,
 };
 use serde_json::{Value, json};
 
-const MINUTE: Millis = 60_000;
-const PREFIX: &str = "arn:aws:ecs:eu-west-1:111122223333";
-
-/// A control plane without throttling, with a cluster `jobs` and a service `web` in it.
-struct Stage {
-    ecs: ControlPlane,
-    tasks: Vec<String>,
+fn stage(desired: u32) -> WebService {
+    WebService::new(Variants::default(), ServiceSpec::new("jobs", "web", desired))
 }
 
-fn stage(desired: u32) -> Stage {
-    stage_with(Variants::default(), ServiceSpec::new("jobs", "web", desired))
-}
-
-fn stage_as(variants: &str, desired: u32) -> Stage {
+fn stage_as(variants: &str, desired: u32) -> WebService {
     let variants = variants.parse().expect("variants");
-    stage_with(variants, ServiceSpec::new("jobs", "web", desired))
+    WebService::new(variants, ServiceSpec::new("jobs", "web", desired))
 }
 
-fn stage_with(variants: Variants, spec: ServiceSpec) -> Stage {
-    let setup = Setup { variants, throttling: Throttling::Off, ..Setup::default() };
-    let mut ecs = ControlPlane::new(setup);
-    ecs.create_cluster("jobs");
-    let tasks = ecs.create_service(spec).expect("a service");
-    Stage { ecs, tasks }
-}
-
-impl Stage {
-    fn call(&mut self, operation: &str, body: Value) -> Result<Value, ApiError> {
-        self.ecs.call(operation, &body)
-    }
-
-    fn answer(&mut self, operation: &str, body: Value) -> Value {
-        self.call(operation, body).expect("an answer")
-    }
-
+impl WebService {
     fn protect(&mut self, task: &str, minutes: i64) -> Value {
         let body = json!({"cluster": "jobs", "tasks": [task], "protectionEnabled": true, "expiresInMinutes": minutes});
         self.answer("UpdateTaskProtection", body)
@@ -49,25 +25,6 @@ impl Stage {
     fn release(&mut self, task: &str) -> Value {
         let body = json!({"cluster": "jobs", "tasks": [task], "protectionEnabled": false});
         self.answer("UpdateTaskProtection", body)
-    }
-
-    fn advance(&mut self, by: Millis) {
-        self.ecs.advance_to(self.ecs.now() + by);
-    }
-
-    fn deploy(&mut self) -> String {
-        self.ecs.deploy("jobs", "web").expect("a deployment")
-    }
-
-    fn service(&mut self) -> Value {
-        let body = json!({"cluster": "jobs", "services": ["web"], "include": ["TAGS"]});
-        self.answer("DescribeServices", body)["services"][0].clone()
-    }
-
-    fn messages(&mut self) -> Vec<String> {
-        let events = self.service()["events"].clone();
-        let message = |event: &Value| event["message"].as_str().expect("a message").to_owned();
-        events.as_array().expect("events").iter().map(message).collect()
     }
 
     fn task(&self, index: usize) -> &SimulatedTask {
@@ -88,10 +45,6 @@ fn event_name(event: &Value) -> String {
 
 fn reason(answer: &Value) -> &str {
     answer["failures"][0]["reason"].as_str().unwrap_or("granted")
-}
-
-fn code(answer: Result<Value, ApiError>) -> ErrorCode {
-    answer.expect_err("an exception").code
 }
 
 // The protection API.
@@ -201,7 +154,7 @@ fn a_call_in_excess_is_throttled_and_has_no_effect() {
 #[test]
 fn without_a_deployment_every_task_can_be_protected() {
     for variants in Variants::all() {
-        let mut stage = stage_with(variants, ServiceSpec::new("jobs", "web", 3));
+        let mut stage = WebService::new(variants, ServiceSpec::new("jobs", "web", 3));
         for task in stage.tasks.clone() {
             assert_eq!(reason(&stage.protect(&task, 60)), "granted", "{variants}");
             assert_eq!(reason(&stage.protect(&task, 60)), "granted", "{variants}");
@@ -284,7 +237,7 @@ fn a_granted_renewal_extends_the_protection_where_others_are_refused() {
 #[test]
 fn a_release_is_never_refused() {
     for variants in Variants::all() {
-        let mut stage = stage_with(variants, ServiceSpec::new("jobs", "web", 2));
+        let mut stage = WebService::new(variants, ServiceSpec::new("jobs", "web", 2));
         let tasks = stage.tasks.clone();
         for task in &tasks {
             stage.protect(task, 60);
@@ -302,7 +255,7 @@ fn a_release_is_never_refused() {
 #[test]
 fn a_deployment_replaces_every_task_and_completes() {
     for variants in Variants::all() {
-        let mut stage = stage_with(variants, ServiceSpec::new("jobs", "web", 3));
+        let mut stage = WebService::new(variants, ServiceSpec::new("jobs", "web", 3));
         let id = stage.deploy();
         stage.advance(10 * MINUTE);
         let service = stage.service();
@@ -340,7 +293,7 @@ fn a_deployment_is_reported_step_by_step_to_eventbridge_and_in_messages() {
 #[test]
 fn a_protected_task_of_the_old_deployment_stays_until_its_protection_ends() {
     for variants in Variants::all() {
-        let mut stage = stage_with(variants, ServiceSpec::new("jobs", "web", 2));
+        let mut stage = WebService::new(variants, ServiceSpec::new("jobs", "web", 2));
         let task = stage.tasks[0].clone();
         stage.protect(&task, 60);
         stage.deploy();
@@ -540,7 +493,7 @@ fn a_stopped_task_is_remembered_for_an_hour() {
 fn a_service_is_described_with_its_tags_deployments_and_counts() {
     let mut spec = ServiceSpec::new("jobs", "web", 2);
     spec.tags.insert("taskhold:policy".to_owned(), "notify".to_owned());
-    let mut stage = stage_with(Variants::default(), spec);
+    let mut stage = WebService::new(Variants::default(), spec);
     let id = stage.deploy();
     let service = stage.service();
     assert_eq!(service["tags"], json!([{"key": "taskhold:policy", "value": "notify"}]));
@@ -651,18 +604,8 @@ fn time_never_goes_back_and_the_next_change_is_known() {
 
 // Invariants: many short random lives, the same in every run.
 
-/// A linear congruential generator (Knuth's MMIX constants); only its high bits are used.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % sides
-    }
-}
-
 /// One random act on the service, or none. Returns the task that the act itself, not the scheduler, stopped or freed.
-fn act(stage: &mut Stage, dice: &mut Dice) -> Option<String> {
+fn act(stage: &mut WebService, dice: &mut Dice) -> Option<String> {
     let tasks: Vec<String> = stage.ecs.tasks_of("jobs", "web").map(|task| task.id.clone()).collect();
     let task = (!tasks.is_empty()).then(|| tasks[dice.roll(tasks.len())].clone());
     match (dice.roll(10), task) {
@@ -721,20 +664,8 @@ fn the_scheduler_never_stops_a_protected_task_and_keeps_within_its_bounds() {
         for seed in 0..10 {
             println!("{variants} seed={seed}");
             let mut dice = Dice(seed);
-            let mut stage = stage_with(variants, random_spec(&mut dice));
-            for _ in 0..60 {
-                let before = stage.ecs.clone();
-                let exempt = act(&mut stage, &mut dice);
-                check_step(&before, &stage.ecs, exempt.as_deref());
-                let until = stage.ecs.now() + dice.roll(120_000) as Millis;
-                while let Some(next) = stage.ecs.next_due().filter(|next| *next <= until) {
-                    stage.ecs.take_events(); // otherwise they would be cloned
-                    let before = stage.ecs.clone();
-                    stage.ecs.advance_to(next);
-                    check_step(&before, &stage.ecs, None);
-                }
-                stage.ecs.advance_to(until);
-            }
+            let mut stage = WebService::new(variants, random_spec(&mut dice));
+            stage.live(&mut dice, 120_000, act, check_step);
         }
     }
 }
@@ -747,7 +678,7 @@ fn a_service_becomes_steady_once_it_is_left_alone() {
             // With no slack between the bounds a deployment cannot continue, nor can it in ECS.
             let spec = ServiceSpec { minimum_healthy_percent: 50, ..random_spec(&mut dice) };
             let spec = ServiceSpec { maximum_percent: 200, ..spec };
-            let mut stage = stage_with(variants, spec);
+            let mut stage = WebService::new(variants, spec);
             for _ in 0..40 {
                 act(&mut stage, &mut dice);
                 stage.advance(dice.roll(120_000) as Millis);
@@ -765,16 +696,8 @@ fn a_service_becomes_steady_once_it_is_left_alone() {
 fn one_leap_is_many_small_steps() {
     let live = |variants: Variants, seed: u64, step: Millis| {
         let mut dice = Dice(seed);
-        let mut stage = stage_with(variants, random_spec(&mut dice));
-        for _ in 0..30 {
-            act(&mut stage, &mut dice);
-            let until = stage.ecs.now() + dice.roll(200_000) as Millis;
-            while stage.ecs.now() < until {
-                stage.ecs.advance_to((stage.ecs.now() + step).min(until));
-            }
-        }
-        let service = stage.service();
-        (stage.ecs.take_events(), service, format!("{:?}", stage.ecs.tasks().collect::<Vec<_>>()))
+        let stage = WebService::new(variants, random_spec(&mut dice));
+        stage.live_in_steps(&mut dice, 200_000, act, step)
     };
     for variants in Variants::all() {
         for seed in 0..5 {

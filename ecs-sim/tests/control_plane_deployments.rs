@@ -1,24 +1,16 @@
 //! Deployments other than rolling ones, failing ones, rebalancing and deletion, through the control plane's public API
 //! only.
 
+use crate::web_service::{Dice, MINUTE, PREFIX, WebService, code};
 use ecs_sim::control_plane::{
-    ApiError, CircuitBreaker, ControlPlane, DeploymentControllerType, ErrorCode, HOLD_REPEAT_MS,
-    INACTIVE_SERVICE_REMEMBERED_MS, Millis, ServiceSpec, Setup, SimulatedTask, StopCode, StrategySpec, Throttling,
-    Variants,
+    CircuitBreaker, ControlPlane, DeploymentControllerType, ErrorCode, HOLD_REPEAT_MS, INACTIVE_SERVICE_REMEMBERED_MS,
+    Millis, ServiceSpec, Setup, SimulatedTask, StopCode, StrategySpec, Variants,
 };
 use serde_json::{Value, json};
 
-const MINUTE: Millis = 60_000;
 const START: Millis = 30_000;
 const STOP: Millis = 10_000;
 const BAKE: Millis = 5 * MINUTE;
-const PREFIX: &str = "arn:aws:ecs:eu-west-1:111122223333";
-
-/// A control plane without throttling, with a cluster `jobs` and a service `web` in it.
-struct Stage {
-    ecs: ControlPlane,
-    tasks: Vec<String>,
-}
 
 fn rolling(desired: u32) -> ServiceSpec {
     ServiceSpec::new("jobs", "web", desired)
@@ -43,43 +35,14 @@ fn every_kind(desired: u32) -> [ServiceSpec; 6] {
     ]
 }
 
-fn stage(spec: ServiceSpec) -> Stage {
-    stage_with(Variants::default(), spec)
+fn stage(spec: ServiceSpec) -> WebService {
+    WebService::new(Variants::default(), spec)
 }
 
-fn stage_with(variants: Variants, spec: ServiceSpec) -> Stage {
-    let setup = Setup { variants, throttling: Throttling::Off, ..Setup::default() };
-    let mut ecs = ControlPlane::new(setup);
-    ecs.create_cluster("jobs");
-    let tasks = ecs.create_service(spec).expect("a service");
-    Stage { ecs, tasks }
-}
-
-impl Stage {
-    fn call(&mut self, operation: &str, body: Value) -> Result<Value, ApiError> {
-        self.ecs.call(operation, &body)
-    }
-
-    fn answer(&mut self, operation: &str, body: Value) -> Value {
-        self.call(operation, body).expect("an answer")
-    }
-
-    fn protect(&mut self, task: usize, minutes: i64) -> String {
+impl WebService {
+    fn protect_task(&mut self, task: usize, minutes: i64) -> String {
         let answer = self.ecs.set_own_protection(&self.tasks[task].clone(), Some(minutes)).expect("an answer");
         answer.failures.first().map_or("granted", |failure| failure.reason.as_str()).to_owned()
-    }
-
-    fn advance(&mut self, by: Millis) {
-        self.ecs.advance_to(self.ecs.now() + by);
-    }
-
-    fn deploy(&mut self) -> String {
-        self.ecs.deploy("jobs", "web").expect("a deployment")
-    }
-
-    fn service(&mut self) -> Value {
-        let body = json!({"cluster": "jobs", "services": ["web"]});
-        self.answer("DescribeServices", body)["services"][0].clone()
     }
 
     /// For each deployment or task set: its status, and how many of its tasks are desired, running and pending.
@@ -105,14 +68,8 @@ impl Stage {
         self.ecs.task(&self.tasks[task]).is_some_and(SimulatedTask::is_live)
     }
 
-    fn messages(&mut self) -> Vec<String> {
-        let events = self.service()["events"].clone();
-        let message = |event: &Value| event["message"].as_str().expect("a message").to_owned();
-        events.as_array().expect("events").iter().map(message).collect()
-    }
-
     /// The EventBridge events about the service, without those about its tasks.
-    fn event_names(&mut self) -> Vec<String> {
+    fn service_event_names(&mut self) -> Vec<String> {
         let events = self.ecs.take_events();
         events.iter().filter_map(|event| event["detail"]["eventName"].as_str().map(str::to_owned)).collect()
     }
@@ -124,10 +81,6 @@ impl Stage {
     fn is_steady(&self) -> bool {
         self.ecs.service("jobs", "web").expect("the service").steady
     }
-}
-
-fn code(answer: Result<Value, ApiError>) -> ErrorCode {
-    answer.expect_err("an exception").code
 }
 
 // Blue/green, linear and canary.
@@ -148,7 +101,7 @@ fn green_runs_fully_beside_blue_until_the_bake_time_is_over() {
     stage.advance(STOP);
     assert_eq!(stage.sets(), ["PRIMARY 3 3 0"]);
     assert_eq!(stage.service()["deployments"][0]["rolloutState"], "COMPLETED");
-    let names = stage.event_names();
+    let names = stage.service_event_names();
     assert_eq!(names.first().map(String::as_str), Some("SERVICE_DEPLOYMENT_IN_PROGRESS"));
     assert_eq!(names[names.len() - 2..], ["SERVICE_DEPLOYMENT_COMPLETED", "SERVICE_STEADY_STATE"]);
 }
@@ -244,8 +197,8 @@ fn protected_old_tasks_stay_until_their_protection_ends_and_hold_up_every_kind_o
     for variants in Variants::all() {
         for spec in every_kind(2) {
             let kind = format!("{variants} {:?} {:?}", spec.controller, spec.strategy);
-            let mut stage = stage_with(variants, spec);
-            assert_eq!(stage.protect(0, 120), "granted", "{kind}");
+            let mut stage = WebService::new(variants, spec);
+            assert_eq!(stage.protect_task(0, 120), "granted", "{kind}");
             stage.deploy();
             stage.advance(120 * MINUTE - 1);
             assert!(stage.is_live(0), "{kind}");
@@ -265,7 +218,7 @@ fn protected_old_tasks_stay_until_their_protection_ends_and_hold_up_every_kind_o
 #[test]
 fn protected_tasks_are_no_hindrance_before_the_clean_up() {
     let mut stage = stage(shifting(StrategySpec::BlueGreen, 2));
-    stage.protect(0, 120);
+    stage.protect_task(0, 120);
     stage.deploy();
     stage.advance(START + BAKE - 1);
     assert!(!stage.ecs.service("jobs", "web").unwrap().is_held_up());
@@ -278,12 +231,12 @@ fn protection_is_refused_where_it_would_outnumber_the_desired_count_in_every_kin
     for spec in every_kind(2) {
         let kind = format!("{:?} {:?}", spec.controller, spec.strategy);
         let mut stage = stage(spec);
-        assert_eq!([stage.protect(0, 600), stage.protect(1, 600)], ["granted", "granted"], "{kind}");
+        assert_eq!([stage.protect_task(0, 600), stage.protect_task(1, 600)], ["granted", "granted"], "{kind}");
         stage.deploy();
         stage.advance(120 * MINUTE);
         let newest = stage.ecs.tasks().last().expect("a task").id.clone();
         stage.tasks.push(newest);
-        assert_eq!(stage.protect(2, 600), "DEPLOYMENT_BLOCKED", "{kind}");
+        assert_eq!(stage.protect_task(2, 600), "DEPLOYMENT_BLOCKED", "{kind}");
     }
 }
 
@@ -317,14 +270,14 @@ fn code_deploy_replaces_a_task_set_step_by_step() {
     assert_eq!((stage.sets(), stage.primary()), (vec!["PRIMARY 2 2 0".to_owned(), "ACTIVE 2 2 0".to_owned()], blue));
     stage.advance(1);
     assert_eq!(stage.primary(), green, "UpdateServicePrimaryTaskSet");
-    stage.protect(0, 60);
+    stage.protect_task(0, 60);
     stage.advance(BAKE);
     assert_eq!(stage.sets(), ["PRIMARY 2 2 0", "DRAINING 0 2 0"]);
     stage.advance(STOP);
     assert_eq!(stage.sets(), ["PRIMARY 2 2 0", "DRAINING 0 1 0"]);
     stage.advance(60 * MINUTE);
     assert_eq!(stage.sets(), ["PRIMARY 2 2 0"]);
-    let names = stage.event_names();
+    let names = stage.service_event_names();
     assert!(names.contains(&"TASKSET_STEADY_STATE".to_owned()));
     assert!(!names.iter().any(|name| name.starts_with("SERVICE_DEPLOYMENT")), "task sets have no deployments");
 }
@@ -379,7 +332,7 @@ fn an_external_controller_creates_shifts_and_deletes_task_sets() {
     let primary = stage.answer("UpdateServicePrimaryTaskSet", named("primaryTaskSet", &arn));
     assert_eq!(primary["taskSet"]["status"], "PRIMARY");
     assert_eq!(stage.sets(), ["PRIMARY 2 2 0", "ACTIVE 3 3 0"]);
-    stage.protect(1, 30);
+    stage.protect_task(1, 30);
     assert_eq!(code(stage.call("DeleteTaskSet", named("taskSet", &blue))), ErrorCode::InvalidParameter);
     let mut forced = named("taskSet", &blue);
     forced["force"] = json!(true);
@@ -399,7 +352,7 @@ fn an_external_controller_creates_shifts_and_deletes_task_sets() {
 #[test]
 fn a_task_set_beside_the_primary_one_is_no_scale_in() {
     let variants = "refusal=blocked".parse().expect("variants");
-    let mut stage = stage_with(variants, with_task_sets(DeploymentControllerType::External, 2));
+    let mut stage = WebService::new(variants, with_task_sets(DeploymentControllerType::External, 2));
     stage.answer("CreateTaskSet", json!({"cluster": "jobs", "service": "web", "taskDefinition": "web:1"}));
     stage.advance(MINUTE);
     for task in stage.ecs.tasks_of("jobs", "web").map(|task| task.id.clone()).collect::<Vec<_>>() {
@@ -504,7 +457,7 @@ fn without_a_circuit_breaker_failing_tasks_are_started_for_ever() {
 fn a_deployment_whose_tasks_run_can_no_longer_fail() {
     let mut stage = stage(rolling(1));
     assert!(stage.ecs.fail_deployment("jobs", "web", CircuitBreaker::On).is_err(), "none is in progress");
-    stage.protect(0, 60);
+    stage.protect_task(0, 60);
     stage.deploy();
     stage.advance(START);
     assert!(stage.ecs.fail_deployment("jobs", "web", CircuitBreaker::On).is_err());
@@ -517,10 +470,14 @@ fn more_protected_tasks_than_desired_are_said_in_the_documented_words_in_every_r
     let mut stage = stage(rolling(3));
     let id = stage.primary();
     for task in 0..3 {
-        stage.protect(task, 60);
+        stage.protect_task(task, 60);
     }
     stage.ecs.set_desired_count("jobs", "web", 2).unwrap();
-    assert_eq!(stage.event_names(), ["TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION"], "a user changed the count");
+    assert_eq!(
+        stage.service_event_names(),
+        ["TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION"],
+        "a user changed the count"
+    );
     stage.advance(HOLD_REPEAT_MS);
     let documented = format!(
         "service (web) was unable to reach steady state because task set ({id}) was unable to scale in. Reason: The number of protected tasks are more than the desired count of tasks"
@@ -544,17 +501,17 @@ fn a_deployment_without_room_is_said_once() {
 #[test]
 fn rebalancing_starts_one_task_and_then_stops_one_in_the_crowded_zone() {
     let mut stage = stage(rolling(2));
-    stage.protect(1, 60);
+    stage.protect_task(1, 60);
     stage.ecs.rebalance("jobs", "web").unwrap();
-    assert_eq!(stage.event_names(), ["SERVICE_REBALANCING_STARTED", "TASKS_STARTED"]);
+    assert_eq!(stage.service_event_names(), ["SERVICE_REBALANCING_STARTED", "TASKS_STARTED"]);
     stage.advance(START);
-    assert_eq!(stage.event_names(), ["TASKS_STOPPED", "SERVICE_REBALANCING_COMPLETED"]);
+    assert_eq!(stage.service_event_names(), ["TASKS_STOPPED", "SERVICE_REBALANCING_COMPLETED"]);
     assert!(!stage.is_live(0) && stage.is_live(1));
     let deployment = stage.primary();
     let reason = stage.ecs.task(&stage.tasks[0]).unwrap().stopped_reason.clone();
     assert_eq!(reason, Some(format!("Availability-zone rebalancing initiated by (deployment {deployment})")));
     stage.advance(STOP);
-    assert_eq!(stage.event_names(), ["SERVICE_STEADY_STATE"]);
+    assert_eq!(stage.service_event_names(), ["SERVICE_STEADY_STATE"]);
     let messages = stage.messages();
     let said = |text: &str| messages.iter().any(|message| message == text);
     assert!(said(
@@ -568,10 +525,10 @@ fn rebalancing_starts_one_task_and_then_stops_one_in_the_crowded_zone() {
 #[test]
 fn rebalancing_waits_for_protected_tasks_and_says_so_in_the_documented_words() {
     for variants in Variants::all() {
-        let mut stage = stage_with(variants, rolling(2));
+        let mut stage = WebService::new(variants, rolling(2));
         let id = stage.primary();
-        stage.protect(0, 60);
-        stage.protect(1, 90);
+        stage.protect_task(0, 60);
+        stage.protect_task(1, 90);
         stage.ecs.rebalance("jobs", "web").unwrap();
         stage.advance(START);
         let blocked = format!(
@@ -580,13 +537,13 @@ fn rebalancing_waits_for_protected_tasks_and_says_so_in_the_documented_words() {
         assert_eq!(stage.messages()[0], blocked, "{variants}");
         stage.advance(HOLD_REPEAT_MS);
         assert_eq!(stage.messages()[..2], [blocked.clone(), blocked], "{variants}");
-        let names = stage.event_names();
+        let names = stage.service_event_names();
         let is_sent = variants.to_string().contains("event=sent");
         let held = names.iter().filter(|name| *name == "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION").count();
         assert_eq!(held, if is_sent { 2 } else { 0 }, "{variants}");
         stage.advance(60 * MINUTE);
         assert!(!stage.is_live(0) && stage.is_live(1), "{variants}");
-        assert!(stage.event_names().contains(&"SERVICE_REBALANCING_COMPLETED".to_owned()), "{variants}");
+        assert!(stage.service_event_names().contains(&"SERVICE_REBALANCING_COMPLETED".to_owned()), "{variants}");
         assert!(!stage.ecs.service("jobs", "web").unwrap().is_held_up() && stage.is_steady(), "{variants}");
     }
 }
@@ -595,12 +552,12 @@ fn rebalancing_waits_for_protected_tasks_and_says_so_in_the_documented_words() {
 fn a_deployment_stops_a_rebalancing() {
     let mut stage = stage(rolling(3));
     for task in 0..3 {
-        stage.protect(task, 600);
+        stage.protect_task(task, 600);
     }
     stage.ecs.rebalance("jobs", "web").unwrap();
     stage.advance(MINUTE);
     stage.deploy();
-    assert!(stage.event_names().contains(&"SERVICE_REBALANCING_STOPPED".to_owned()));
+    assert!(stage.service_event_names().contains(&"SERVICE_REBALANCING_STOPPED".to_owned()));
     assert!(stage.messages().contains(&"service (web) stopped AZ Rebalancing.".to_owned()));
     stage.advance(700 * MINUTE);
     assert!(stage.is_steady());
@@ -621,7 +578,7 @@ fn a_deleted_service_drains_is_inactive_and_is_missing_in_the_end() {
     for spec in every_kind(2) {
         let kind = format!("{:?} {:?}", spec.controller, spec.strategy);
         let mut stage = stage(spec);
-        stage.protect(0, 60);
+        stage.protect_task(0, 60);
         let body = json!({"cluster": "jobs", "service": "web"});
         assert_eq!(code(stage.call("DeleteService", body.clone())), ErrorCode::InvalidParameter, "{kind}");
         let forced = json!({"cluster": "jobs", "service": "web", "force": true});
@@ -664,18 +621,8 @@ fn an_empty_service_is_deleted_without_force() {
 
 // Invariants: many short random lives, the same in every run.
 
-/// A linear congruential generator (Knuth's MMIX constants); only its high bits are used.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % sides
-    }
-}
-
 /// One random act on the service. Returns the task that the act itself, not the scheduler, stopped or freed.
-fn act(stage: &mut Stage, dice: &mut Dice) -> Option<String> {
+fn act(stage: &mut WebService, dice: &mut Dice) -> Option<String> {
     let tasks: Vec<String> = stage.ecs.tasks_of("jobs", "web").map(|task| task.id.clone()).collect();
     let task = (!tasks.is_empty()).then(|| tasks[dice.roll(tasks.len())].clone());
     match (dice.roll(12), task) {
@@ -717,20 +664,8 @@ fn no_kind_of_deployment_stops_a_protected_task_and_each_ends_when_it_is_left_al
         for (seed, spec) in every_kind(3).into_iter().enumerate() {
             println!("{variants} seed={seed}");
             let mut dice = Dice(seed as u64);
-            let mut stage = stage_with(variants, spec);
-            for _ in 0..60 {
-                let before = stage.ecs.clone();
-                let exempt = act(&mut stage, &mut dice);
-                check_step(&before, &stage.ecs, exempt.as_deref());
-                let until = stage.ecs.now() + dice.roll(300_000) as Millis;
-                while let Some(next) = stage.ecs.next_due().filter(|next| *next <= until) {
-                    stage.ecs.take_events(); // otherwise they would be cloned
-                    let before = stage.ecs.clone();
-                    stage.ecs.advance_to(next);
-                    check_step(&before, &stage.ecs, None);
-                }
-                stage.ecs.advance_to(until);
-            }
+            let mut stage = WebService::new(variants, spec);
+            stage.live(&mut dice, 300_000, act, check_step);
             stage.advance(3 * 60 * MINUTE);
             drop(stage.ecs.deploy("jobs", "web")); // after one that has failed
             stage.advance(3 * 60 * MINUTE);
@@ -745,16 +680,8 @@ fn no_kind_of_deployment_stops_a_protected_task_and_each_ends_when_it_is_left_al
 fn one_leap_is_many_small_steps_in_every_kind_of_deployment() {
     let live = |variants: Variants, kind: usize, step: Millis| {
         let mut dice = Dice(kind as u64);
-        let mut stage = stage_with(variants, every_kind(3)[kind].clone());
-        for _ in 0..30 {
-            act(&mut stage, &mut dice);
-            let until = stage.ecs.now() + dice.roll(300_000) as Millis;
-            while stage.ecs.now() < until {
-                stage.ecs.advance_to((stage.ecs.now() + step).min(until));
-            }
-        }
-        let service = stage.service();
-        (stage.ecs.take_events(), service, format!("{:?}", stage.ecs.tasks().collect::<Vec<_>>()))
+        let stage = WebService::new(variants, every_kind(3)[kind].clone());
+        stage.live_in_steps(&mut dice, 300_000, act, step)
     };
     for variants in Variants::all().into_iter().step_by(5) {
         for kind in 0..6 {

@@ -24,13 +24,13 @@ async fn server() -> (Server, Arc<Mutex<Services<EcsStub>>>) {
     (server, services)
 }
 
-struct Response {
+struct ReceivedResponse {
     status: u16,
     head: String,
     body: String,
 }
 
-impl Response {
+impl ReceivedResponse {
     fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("a JSON body")
     }
@@ -42,9 +42,9 @@ impl Response {
 }
 
 /// One kept-alive connection.
-struct Client(BufStream<TcpStream>);
+struct KeptConnection(BufStream<TcpStream>);
 
-impl Client {
+impl KeptConnection {
     async fn to(server: &Server) -> Self {
         Self(BufStream::new(TcpStream::connect(server.address()).await.expect("the server listens")))
     }
@@ -58,7 +58,7 @@ impl Client {
     }
 
     /// The next response; `None` when the connection ended.
-    async fn receive(&mut self) -> Option<Response> {
+    async fn receive(&mut self) -> Option<ReceivedResponse> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             if self.0.read_line(&mut head).await.ok()? == 0 {
@@ -66,28 +66,28 @@ impl Client {
             }
         }
         let status = head.split(' ').nth(1)?.parse().ok()?;
-        let mut response = Response { status, head, body: String::new() };
+        let mut response = ReceivedResponse { status, head, body: String::new() };
         let mut body = vec![0; response.header("content-length")?.parse().ok()?];
         self.0.read_exact(&mut body).await.ok()?;
         response.body = String::from_utf8(body).ok()?;
         Some(response)
     }
 
-    async fn ask(&mut self, first_line: &str, headers: &str, body: &str) -> Response {
+    async fn ask(&mut self, first_line: &str, headers: &str, body: &str) -> ReceivedResponse {
         self.send(first_line, headers, body).await;
         self.receive().await.expect("an answer")
     }
 
-    async fn aws_json(&mut self, target: &str, input: &Value) -> Response {
+    async fn aws_json(&mut self, target: &str, input: &Value) -> ReceivedResponse {
         let headers = format!("X-Amz-Target: {target}\r\n");
         self.ask("POST /", &headers, &input.to_string()).await
     }
 
-    async fn next(&mut self) -> Response {
+    async fn next(&mut self) -> ReceivedResponse {
         self.ask("GET /2018-06-01/runtime/invocation/next", "", "").await
     }
 
-    async fn finish(&mut self, invocation: &Response, how: &str, body: &str) -> Response {
+    async fn finish(&mut self, invocation: &ReceivedResponse, how: &str, body: &str) -> ReceivedResponse {
         let request_id = invocation.header("lambda-runtime-aws-request-id").expect("an invocation");
         self.ask(&format!("POST /2018-06-01/runtime/invocation/{request_id}/{how}"), "", body).await
     }
@@ -96,7 +96,7 @@ impl Client {
 #[tokio::test]
 async fn signer_of_a_message_is_its_sender() {
     let (server, services) = server().await;
-    let mut client = Client::to(&server).await;
+    let mut client = KeptConnection::to(&server).await;
     let created = client.aws_json("AmazonSQS.CreateQueue", &json!({ "QueueName": "jobs" })).await;
     assert_eq!(created.header("content-type"), Some("application/x-amz-json-1.0"));
     let headers = "X-Amz-Target: AmazonSQS.SendMessage\r\n\
@@ -110,7 +110,7 @@ async fn signer_of_a_message_is_its_sender() {
 #[tokio::test]
 async fn unknown_operations_are_refused_in_the_form_of_the_protocol() {
     let (server, _services) = server().await;
-    let mut client = Client::to(&server).await;
+    let mut client = KeptConnection::to(&server).await;
     let form = "Content-Type: application/x-www-form-urlencoded\r\n";
     let refused = [
         ("GET /", "", "", 404, "UnknownOperationException"),
@@ -134,7 +134,7 @@ async fn body_above_the_limit_is_refused() {
     let (server, _services) = server().await;
     let body = "a".repeat(ecs_sim::http::REQUEST_BYTES_MAX + 1);
     let headers = "X-Amz-Target: AmazonSQS.SendMessage\r\n";
-    let response = Client::to(&server).await.ask("POST /", headers, &body).await;
+    let response = KeptConnection::to(&server).await.ask("POST /", headers, &body).await;
     assert_eq!(response.status, 413);
     assert_eq!(response.json()["__type"], "com.amazonaws.sqs#RequestEntityTooLargeException");
 }
@@ -142,7 +142,7 @@ async fn body_above_the_limit_is_refused() {
 #[tokio::test]
 async fn function_answers_invocations_one_after_the_other() {
     let (server, _services) = server().await;
-    let mut function = Client::to(&server).await;
+    let mut function = KeptConnection::to(&server).await;
     for payload in ["1", "2"] {
         let answer = server.runtime_api().invoke(payload.into(), NOW_MS + 1000);
         let invocation = function.next().await;
@@ -158,7 +158,7 @@ async fn function_answers_invocations_one_after_the_other() {
 #[tokio::test]
 async fn waiting_function_gets_an_invocation_that_comes_later() {
     let (server, _services) = server().await;
-    let (ready, mut function) = (server.runtime_api().ready(), Client::to(&server).await);
+    let (ready, mut function) = (server.runtime_api().ready(), KeptConnection::to(&server).await);
     assert!(!server.runtime_api().is_ready());
     function.send("GET /2018-06-01/runtime/invocation/next", "", "").await;
     assert_eq!(ready.await, Ok(()));
@@ -172,7 +172,7 @@ async fn waiting_function_gets_an_invocation_that_comes_later() {
 async fn two_functions_get_an_invocation_each() {
     let (server, _services) = server().await;
     let answers = [b"1", b"2"].map(|payload| server.runtime_api().invoke(payload.to_vec(), NOW_MS));
-    let mut functions = [Client::to(&server).await, Client::to(&server).await];
+    let mut functions = [KeptConnection::to(&server).await, KeptConnection::to(&server).await];
     let mut invocations = Vec::new();
     for function in &mut functions {
         invocations.push(function.next().await);
@@ -188,7 +188,7 @@ async fn two_functions_get_an_invocation_each() {
 async fn error_of_the_function_is_the_answer() {
     let (server, _services) = server().await;
     let answer = server.runtime_api().invoke(Vec::new(), NOW_MS);
-    let mut function = Client::to(&server).await;
+    let mut function = KeptConnection::to(&server).await;
     let invocation = function.next().await;
     let report = json!({ "errorType": "Bad", "errorMessage": "no" }).to_string();
     assert_eq!(function.finish(&invocation, "error", &report).await.status, 202);
@@ -201,7 +201,7 @@ async fn function_that_cannot_start_fails_waiting_invocations() {
     let (server, _services) = server().await;
     let (ready, answer) = (server.runtime_api().ready(), server.runtime_api().invoke(Vec::new(), NOW_MS));
     let headers = "Lambda-Runtime-Function-Error-Type: Runtime.InitError\r\n";
-    Client::to(&server).await.ask("POST /2018-06-01/runtime/init/error", headers, "no table").await;
+    KeptConnection::to(&server).await.ask("POST /2018-06-01/runtime/init/error", headers, "no table").await;
     let expected = InvocationError::Init { error_type: "Runtime.InitError".to_owned(), message: "no table".to_owned() };
     assert_eq!(ready.await, Err(expected.clone()));
     assert_eq!(answer.await, Err(expected));
@@ -212,7 +212,7 @@ async fn end_of_the_process_fails_pending_invocations() {
     let (server, _services) = server().await;
     let api = server.runtime_api();
     let (taken, waiting) = (api.invoke(b"1".to_vec(), NOW_MS), api.invoke(b"2".to_vec(), NOW_MS));
-    let mut function = Client::to(&server).await;
+    let mut function = KeptConnection::to(&server).await;
     let invocation = function.next().await;
     api.process_exited("killed");
     let expected = Err(InvocationError::Exited { reason: "killed".to_owned() });
@@ -226,18 +226,18 @@ async fn withdrawn_invocation_is_not_handed_out() {
     let (server, _services) = server().await;
     drop(server.runtime_api().invoke(b"withdrawn".to_vec(), NOW_MS));
     let _answer = server.runtime_api().invoke(b"wanted".to_vec(), NOW_MS);
-    assert_eq!(Client::to(&server).await.next().await.body, "wanted");
+    assert_eq!(KeptConnection::to(&server).await.next().await.body, "wanted");
 }
 
 #[tokio::test]
 async fn stop_ends_waiting_polls_and_pending_invocations() {
     let (server, _services) = server().await;
     let (api, address) = (server.runtime_api().clone(), server.address());
-    let mut function = Client::to(&server).await;
+    let mut function = KeptConnection::to(&server).await;
     let ready = api.ready();
     function.send("GET /2018-06-01/runtime/invocation/next", "", "").await;
     ready.await.unwrap();
-    let mut busy = Client::to(&server).await;
+    let mut busy = KeptConnection::to(&server).await;
     let taken = api.invoke(b"1".to_vec(), NOW_MS);
     function.receive().await.unwrap();
     busy.send("GET /2018-06-01/runtime/invocation/next", "", "").await;

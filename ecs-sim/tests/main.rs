@@ -9,3 +9,4 @@ mod control_plane;
 mod control_plane_deployments;
 mod http;
 mod service_deployments;
+mod web_service;

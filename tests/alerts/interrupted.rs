@@ -1,12 +1,14 @@
 //! The notifications about a task that stops with running jobs: the mail, the chat text, the JSON form, and one
 //! message for each job.
 
-use super::{at, hostile, hostile_labels, id, is_taken_by_sqs, json, json_of, says, schema, service, spans};
+use super::{
+    at, chat_holds, hostile, hostile_labels, id, is_taken_by_sqs, json, json_of, mail_holds, says, schema, service,
+    spans_hold,
+};
 use ecs_sim::doubles::alerts::sender;
 use serde_json::{Value, json};
 use taskhold::ecs::arn::Task;
 use taskhold::ecs::task::ContainerExit;
-use taskhold::notify::chat;
 use taskhold::notify::email;
 use taskhold::notify::json as machine;
 use taskhold::notify::json::job_message::{VERSION, job_messages};
@@ -402,13 +404,7 @@ fn the_limits_hold_and_every_list_that_was_shortened_says_so() {
         assert!(body.chars().chain(message.json.chars()).all(is_taken_by_sqs));
         let texts = json(&body);
         assert_eq!((&texts["default"], &texts["email"]), (&json_of(&message.json), &json_of(&message.email)));
-        let content = &json(&message.chat)["content"];
-        let chars = |text: &Value| text.as_str().unwrap().chars().count();
-        assert!((1..=chat::TITLE_CHARS_MAX).contains(&chars(&content["title"])));
-        assert!((1..=chat::DESCRIPTION_CHARS_MAX).contains(&chars(&content["description"])));
-        assert!(content["nextSteps"].as_array().unwrap().iter().all(|step| chars(step) <= chat::NEXT_STEP_CHARS_MAX));
-        let context = json(&message.chat)["metadata"]["additionalContext"].clone();
-        assert!(context.as_object().unwrap().values().all(Value::is_string), "{context}");
+        chat_holds(&message.chat, &message.incident);
         assert!(json!(message.json).to_string().len() <= machine::ESCAPED_BYTES_MAX);
         let document = json(&message.json);
         let shown = document["jobs"].as_array().unwrap().len();
@@ -457,27 +453,8 @@ fn the_command_in_the_mail_is_quoted_for_a_shell_and_kept_out_of_a_chat_that_cou
 fn no_text_of_others_begins_a_line_of_the_mail_or_leaves_its_code_span_in_the_chat() {
     for jobs in [1, 60] {
         let message = message_about(&hostile_one(jobs));
-        assert!(!message.email.chars().any(|c| c.is_control() && c != '\n'));
-        for line in message.email.split(['\n', '\u{2028}', '\u{85}']) {
-            assert!(!line.trim_start().starts_with("PWN") && !line.trim_start().starts_with("1. PWN"), "{line}");
-            let whole = ["   aws ecs ", "Status:   aws ", "Service:  ", "Task:     ", "Incident: "]
-                .iter()
-                .any(|begin| line.starts_with(begin));
-            assert!(whole || line.chars().count() <= email::LINE_CHARS_MAX, "{line}");
-        }
-        let chat = json(&message.chat);
-        let content = &chat["content"];
-        let steps = content["nextSteps"].as_array().unwrap().iter().chain([&content["title"]]);
-        let texts = content["description"].as_str().unwrap().lines().chain(steps.map(|text| text.as_str().unwrap()));
-        for text in texts {
-            let (outside, inside) = spans(text);
-            assert!(!outside.contains("PWN"), "{text}");
-            assert!(!outside.contains(['<', '>', '&', '*', '[', ']', '@', '~', '|']), "{text}");
-            for span in inside {
-                assert!(!span.is_empty() && span.trim() == span, "`{span}` shows as no span");
-                assert!(!span.contains(['<', '>', '&', '*', '[', ']', '@', '~', '|', '\n', '\u{202e}']), "{span}");
-            }
-        }
+        mail_holds(&message.email, &["Service:  ", "Task:     "]);
+        spans_hold(&message.chat);
     }
 }
 

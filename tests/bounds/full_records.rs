@@ -1,6 +1,6 @@
 //! Records filled to their last bytes.
 
-use super::{ARN, Place};
+use super::{ARN, AttackedService};
 use crate::watch::world::{MINUTE, SECOND};
 use ecs_sim::region::CLUSTER;
 use serde_json::json;
@@ -8,7 +8,7 @@ use taskhold::store::RECORD_BYTES_MAX;
 
 #[test]
 fn a_job_of_ten_hours_is_protected_after_1150_short_ones_within_the_finished_job_retention() {
-    let mut place = Place::new();
+    let mut place = AttackedService::new();
     for number in 0..1150 {
         place.job(&format!("short-{number}"), "job.started", 2);
         place.job(&format!("short-{number}"), "job.finished", 2);
@@ -30,8 +30,8 @@ fn a_job_of_ten_hours_is_protected_after_1150_short_ones_within_the_finished_job
 }
 
 /// A task with as many live jobs as its record has room for, and one more.
-fn full() -> (Place, usize) {
-    let mut place = Place::new();
+fn full() -> (AttackedService, usize) {
+    let mut place = AttackedService::new();
     let id = |number: usize| format!("{number:0250}");
     let mut live = 0;
     while place.world.dead_lettered().is_empty() {

@@ -1,12 +1,12 @@
 //! Events in the job queue about a service and a task that exist.
 
-use super::{ARN, Place, event};
+use super::{ARN, AttackedService, event};
 use crate::files::prose;
 use crate::watch::world::{MINUTE, SECOND};
 use ecs_sim::region::{CLUSTER, JOB_QUEUE};
 use serde_json::{Value, json};
 
-impl Place {
+impl AttackedService {
     /// No sweep, and a job of two days on its first task.
     fn with_a_busy_task() -> Self {
         let mut place = Self::new();
@@ -46,8 +46,8 @@ fn three_hundred_events_about_a_service_that_exists_or_stops_of_a_busy_task_cost
         format!("{ARN}:service/{CLUSTER}/web"),
         json!({"eventName": "SERVICE_DEPLOYMENT_IN_PROGRESS", "clusterArn": format!("{ARN}:cluster/{CLUSTER}")}),
     );
-    let of_service = Place::with_a_busy_task().reads_of_three_hundred(&begun);
-    let mut place = Place::with_a_busy_task();
+    let of_service = AttackedService::with_a_busy_task().reads_of_three_hundred(&begun);
+    let mut place = AttackedService::with_a_busy_task();
     let stop = place.stop();
     let of_task = place.reads_of_three_hundred(&stop);
     println!("300 events about a service that exists: {of_service} reads; 300 stops of a busy task: {of_task} reads");
@@ -61,7 +61,7 @@ fn three_hundred_events_about_a_service_that_exists_or_stops_of_a_busy_task_cost
 
 #[test]
 fn stops_of_a_busy_task_are_read_at_the_rate_of_unknown_tasks_delay_no_job_and_are_retried_beyond_it() {
-    let mut place = Place::with_a_busy_task();
+    let mut place = AttackedService::with_a_busy_task();
     let (before, began_at) = (place.reads(), place.world.now());
     for number in 0..40 {
         place.send(&place.stop());

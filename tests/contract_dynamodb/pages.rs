@@ -1,7 +1,7 @@
 //! Pages of open records: the adapter reads the index, and reads each record from the table itself.
 
-use super::canned::{Answer, Call};
-use super::{NOW_MS, Stage, THROTTLED, busy, closed, json_of, nothing};
+use super::{CannedStore, NOW_MS, THROTTLED, busy, closed, json_of, nothing};
+use crate::canned_http::{HttpReply, SentCall};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use taskhold::aws::dynamodb::table_record::TableRecord;
@@ -43,14 +43,14 @@ impl Index {
         self
     }
 
-    fn answer(&self, call: &Call) -> Answer {
+    fn answer(&self, call: &SentCall) -> HttpReply {
         if call.operation == "GetItem" {
             let item = self.items.get(call.body["Key"]["key"]["S"].as_str().unwrap());
-            return item.map_or_else(nothing, |item| Answer::Output(json!({"Item": item})));
+            return item.map_or_else(nothing, |item| HttpReply::Output(json!({"Item": item})));
         }
         assert_eq!(call.operation, "Query");
         let shard = call.body["ExpressionAttributeValues"][":open"]["S"].as_str().unwrap();
-        let Some(pages) = self.shards.get(shard) else { return Answer::Output(json!({"Items": [], "Count": 0})) };
+        let Some(pages) = self.shards.get(shard) else { return HttpReply::Output(json!({"Items": [], "Count": 0})) };
         let after = call.body["ExclusiveStartKey"]["key"]["S"].as_str();
         let at = after.map_or(0, |after| 1 + pages.iter().position(|page| page.last().unwrap() == after).unwrap());
         let items: Vec<Value> = pages[at].iter().map(|key| listed(shard, key)).collect();
@@ -58,20 +58,20 @@ impl Index {
         if at + 1 < pages.len() {
             answer["LastEvaluatedKey"] = items.last().unwrap().clone();
         }
-        Answer::Output(answer)
+        HttpReply::Output(answer)
     }
 
-    async fn stage(self) -> Stage {
-        Stage::new(move |call| self.answer(call)).await
+    async fn stage(self) -> CannedStore {
+        CannedStore::new(move |call| self.answer(call)).await
     }
 }
 
-async fn page(stage: &Stage, token: Option<&str>) -> Result<RecordPage<TaskRecord>, StoreError> {
+async fn page(stage: &CannedStore, token: Option<&str>) -> Result<RecordPage<TaskRecord>, StoreError> {
     stage.store.page(token).await
 }
 
 /// All pages, each as its tasks.
-async fn all(stage: &Stage) -> Vec<Vec<String>> {
+async fn all(stage: &CannedStore) -> Vec<Vec<String>> {
     let (mut pages, mut token) = (Vec::new(), None);
     while pages.is_empty() || token.is_some() {
         let page = page(stage, token.as_deref()).await.unwrap();
@@ -155,11 +155,11 @@ async fn a_query_or_a_load_that_fails_fails_the_page_and_says_nothing_of_what_is
     for failing in ["Query", "GetItem"] {
         for code in THROTTLED {
             let index = index.clone();
-            let respond = move |call: &Call| match call.operation == failing {
-                true => Answer::Error(code, 400),
+            let respond = move |call: &SentCall| match call.operation == failing {
+                true => HttpReply::Error(code, 400),
                 false => index.answer(call),
             };
-            let stage = Stage::new(respond).await;
+            let stage = CannedStore::new(respond).await;
             assert_eq!(page(&stage, None).await, Err(StoreError::Throttled), "{failing}");
             let failed = stage.calls().iter().filter(|call| call.operation == failing).count();
             assert_eq!(failed, 2, "once more");

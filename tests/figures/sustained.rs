@@ -1,7 +1,7 @@
 //! How many jobs a minute one task can run indefinitely: the figure in docs/operating.md, run for longer than the retention of
 //! finished jobs.
 
-use super::{Figures, record};
+use super::{FiguresFunction, record};
 use crate::files::prose;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ const STEP: SignedDuration = SignedDuration::from_mins(10);
 
 /// One task that runs one job after another.
 struct BusyTask {
-    figures: Figures,
+    figures: FiguresFunction,
     task: Task,
     jobs_a_step: usize,
     /// When the jobs of each step started.
@@ -25,7 +25,7 @@ struct BusyTask {
 
 impl BusyTask {
     fn new(retention_hours: i64, jobs_a_step: usize) -> Self {
-        let mut figures = Figures::of(vec![30]);
+        let mut figures = FiguresFunction::of(vec![30]);
         let tasks = &mut figures.handler.services.tasks;
         tasks.config.finished_job_retention = SignedDuration::from_hours(retention_hours);
         let task = tasks.config.clusters.task_in("video", &format!("{:032x}", 0)).unwrap();

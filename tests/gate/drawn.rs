@@ -96,7 +96,7 @@ fn state(random: &mut Rng, began_at: Timestamp) -> GateState {
 }
 
 /// How a deployment ended at the hook.
-struct Ended {
+struct HookEnd {
     status: &'static str,
     held: SignedDuration,
     /// Whether the last state was read, and its condition did not hold.
@@ -104,7 +104,7 @@ struct Ended {
 }
 
 /// Asks as ECS does, after each delay and perhaps a little later, until the hook has an answer.
-fn hold(random: &mut Rng, payload: &Value, began_at: Timestamp) -> Ended {
+fn hold(random: &mut Rng, payload: &Value, began_at: Timestamp) -> HookEnd {
     let mut payload = payload.clone();
     let mut now = began_at;
     for _ in 0..CALLS_MAX {
@@ -118,7 +118,7 @@ fn hold(random: &mut Rng, payload: &Value, began_at: Timestamp) -> Ended {
         };
         let (status, held) = (answer.status(), now.duration_since(began_at));
         let HookAnswer::InProgress { call_back_delay, hook_details } = answer else {
-            return Ended { status, held, waits };
+            return HookEnd { status, held, waits };
         };
         assert!((30..=300).contains(&call_back_delay), "{payload}: {call_back_delay} s");
         let others = payload["hookDetails"].get("another");
@@ -136,7 +136,7 @@ fn no_drawn_deployment_fails_unasked_or_is_held_for_longer_than_allowed() {
     for seed in 0..DEPLOYMENTS {
         let mut random = Rng::with_seed(seed);
         let payload = payload(&mut random);
-        let Ended { status, held, waits } = hold(&mut random, &payload, began_at);
+        let HookEnd { status, held, waits } = hold(&mut random, &payload, began_at);
         let text = payload["hookDetails"].as_str().and_then(|text| serde_json::from_str(text).ok());
         let block = text.unwrap_or_else(|| payload["hookDetails"].clone())["taskhold"].clone();
         if status == "FAILED" {

@@ -1,55 +1,49 @@
 //! Which file takes which names from which other file.
 
-use super::source::{Source, Use, Visibility};
+use super::source::{SourceFile, Use};
+use crate::files::{path, rust_files};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use syn::Visibility;
 
 /// The place of a module: the names from the root of its crate, which is empty.
-pub(super) type Module = Vec<String>;
+pub(super) type ModulePath = Vec<String>;
 
 /// The files of a crate by their module. Test modules are left out: they may use anything.
-#[derive(Debug)]
 pub(super) struct Crate {
-    files: BTreeMap<Module, Source>,
+    files: BTreeMap<ModulePath, SourceFile>,
 }
 
 /// A name that one file takes from another.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Import {
-    pub(super) from: Module,
+    pub(super) from: ModulePath,
     /// The module in which the name is declared.
-    pub(super) to: Module,
+    pub(super) to: ModulePath,
     /// The top-level module through which it is named.
     pub(super) through: String,
     pub(super) name: String,
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
-    let is_source = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).filter(is_source).collect()
-}
-
 impl Crate {
     /// The crate whose sources are in this folder of the repository.
     pub(super) fn read(folder: &str) -> Self {
-        let root = crate::files::path(folder);
-        let texts = files(&root).into_iter().map(|file| {
+        let root = path(folder);
+        let texts = rust_files(&root).into_iter().map(|file| {
             let module = file.strip_prefix(&root).unwrap().with_extension("");
-            let module = module.iter().map(|name| name.to_str().unwrap().to_owned()).collect::<Module>();
+            let module = module.iter().map(|name| name.to_str().unwrap().to_owned()).collect::<ModulePath>();
             (module, fs::read_to_string(&file).unwrap())
         });
         Self::of(texts)
     }
 
-    pub(super) fn of(texts: impl IntoIterator<Item = (Module, String)>) -> Self {
+    pub(super) fn of(texts: impl IntoIterator<Item = (ModulePath, String)>) -> Self {
         let sources = texts.into_iter().map(|(module, text)| {
-            let module = if module == ["lib"] { Module::new() } else { module };
-            (module, Source::read(&text))
+            let module = if module == ["lib"] { ModulePath::new() } else { module };
+            (module, SourceFile::read(&text))
         });
-        let mut files: BTreeMap<Module, Source> = sources.collect();
-        let tests: Vec<Module> = files
+        let mut files: BTreeMap<ModulePath, SourceFile> = sources.collect();
+        let tests: Vec<ModulePath> = files
             .iter()
             .flat_map(|(module, source)| source.test_modules.iter().map(|test| child(module, test)))
             .collect();
@@ -58,7 +52,7 @@ impl Crate {
     }
 
     /// The types of all files, each with the module that declares it.
-    pub(super) fn types(&self) -> impl Iterator<Item = (&str, &Module)> {
+    pub(super) fn types(&self) -> impl Iterator<Item = (&str, &ModulePath)> {
         self.files.iter().flat_map(|(module, source)| source.types.iter().map(move |name| (name.as_str(), module)))
     }
 
@@ -73,8 +67,9 @@ impl Crate {
     pub(super) fn imports(&self) -> BTreeSet<Import> {
         let mut imports = BTreeSet::new();
         for (from, source) in self.files.iter().filter(|(from, _)| *from != &["main"]) {
-            let is_needed =
-                |used: &&Use| used.visibility == Visibility::Private || source.identifiers.contains(&used.name);
+            let is_needed = |used: &&Use| {
+                matches!(used.visibility, Visibility::Inherited) || source.identifiers.contains(&used.name)
+            };
             let needed = source.uses.iter().filter(is_needed).filter(|used| !self.is_module(from, &used.path));
             let paths = needed.map(|used| &used.path).chain(&source.paths);
             for (through, to, name) in paths.filter_map(|path| self.declared(from, path)) {
@@ -86,15 +81,15 @@ impl Crate {
         imports
     }
 
-    fn is_module(&self, from: &Module, path: &[String]) -> bool {
+    fn is_module(&self, from: &ModulePath, path: &[String]) -> bool {
         self.absolute(from, path).is_some_and(|path| self.files.contains_key(&path))
     }
 
     /// The path from the root of this crate, or `None` if it leads to another crate.
-    fn absolute(&self, from: &Module, path: &[String]) -> Option<Module> {
+    fn absolute(&self, from: &ModulePath, path: &[String]) -> Option<ModulePath> {
         let (first, rest) = path.split_first()?;
         let start = match first.as_str() {
-            "crate" => Module::new(),
+            "crate" => ModulePath::new(),
             "self" => from.clone(),
             "super" => {
                 let (_, parent) = from.split_last()?;
@@ -114,7 +109,7 @@ impl Crate {
     }
 
     /// The top-level module that a path names, the module that declares its first item, and the item.
-    fn declared(&self, from: &Module, path: &[String]) -> Option<(String, Module, String)> {
+    fn declared(&self, from: &ModulePath, path: &[String]) -> Option<(String, ModulePath, String)> {
         let absolute = self.absolute(from, path)?;
         let mut known = (1..absolute.len()).rev().map(|length| absolute.split_at(length));
         let (module, items) = known.find(|(module, _)| self.files.contains_key(*module)).unwrap_or((&[], &absolute));
@@ -132,18 +127,18 @@ impl Crate {
     }
 }
 
-fn child(module: &Module, name: &str) -> Module {
+fn child(module: &ModulePath, name: &str) -> ModulePath {
     module.iter().cloned().chain([name.to_owned()]).collect()
 }
 
 /// The groups of files of which each reaches every other one.
-pub(super) fn cycles(imports: &BTreeSet<Import>) -> Vec<BTreeSet<&Module>> {
-    let modules: BTreeSet<&Module> = imports.iter().map(|import| &import.from).collect();
-    let reached: BTreeMap<&Module, BTreeSet<&Module>> =
+pub(super) fn cycles(imports: &BTreeSet<Import>) -> Vec<BTreeSet<&ModulePath>> {
+    let modules: BTreeSet<&ModulePath> = imports.iter().map(|import| &import.from).collect();
+    let reached: BTreeMap<&ModulePath, BTreeSet<&ModulePath>> =
         modules.iter().map(|module| (*module, reached_from(module, imports))).collect();
     let mut cycles = BTreeSet::new();
     for (module, reached_by_it) in &reached {
-        let cycle: BTreeSet<&Module> = reached_by_it
+        let cycle: BTreeSet<&ModulePath> = reached_by_it
             .iter()
             .copied()
             .filter(|other| reached.get(other).is_some_and(|back| back.contains(module)))
@@ -155,7 +150,7 @@ pub(super) fn cycles(imports: &BTreeSet<Import>) -> Vec<BTreeSet<&Module>> {
     cycles.into_iter().collect()
 }
 
-fn reached_from<'a>(start: &Module, imports: &'a BTreeSet<Import>) -> BTreeSet<&'a Module> {
+fn reached_from<'a>(start: &ModulePath, imports: &'a BTreeSet<Import>) -> BTreeSet<&'a ModulePath> {
     let mut reached = BTreeSet::new();
     let mut open = vec![start];
     while let Some(module) = open.pop() {
@@ -169,12 +164,12 @@ fn reached_from<'a>(start: &Module, imports: &'a BTreeSet<Import>) -> BTreeSet<&
 }
 
 /// The imports within a cycle, a line for each pair of files.
-pub(super) fn shown(cycle: &BTreeSet<&Module>, imports: &BTreeSet<Import>) -> String {
-    let mut pairs: BTreeMap<(&Module, &Module), Vec<&str>> = BTreeMap::new();
+pub(super) fn shown(cycle: &BTreeSet<&ModulePath>, imports: &BTreeSet<Import>) -> String {
+    let mut pairs: BTreeMap<(&ModulePath, &ModulePath), Vec<&str>> = BTreeMap::new();
     for import in imports.iter().filter(|import| cycle.contains(&import.from) && cycle.contains(&import.to)) {
         pairs.entry((&import.from, &import.to)).or_default().push(&import.name);
     }
-    let line = |((from, to), names): ((&Module, &Module), Vec<&str>)| {
+    let line = |((from, to), names): ((&ModulePath, &ModulePath), Vec<&str>)| {
         format!("  {} -> {}: {}\n", from.join("::"), to.join("::"), names.join(", "))
     };
     pairs.into_iter().map(line).collect()

@@ -2,7 +2,7 @@
 
 use super::configuration::Configuration;
 use super::promises::EVERY_PROMISE_IS_KEPT;
-use super::protocol::Protocol;
+use super::protocol::ModelProtocol;
 use stateright::{Checker, HasDiscoveries, Model};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ pub(crate) fn keeps_every_promise(configuration: Configuration) {
 fn walk(configuration: Configuration) -> Walk {
     let (name, left, ends_within_s) = (configuration.name, configuration.left, configuration.ends_within_s());
     let begun = moment();
-    let checker = Protocol::new(configuration).checker();
+    let checker = ModelProtocol::new(configuration).checker();
     // Single-threaded and breadth first, so that the first path found is the shortest. Tests run in parallel
     // anyway.
     let checker = checker.threads(1).target_state_count(STATES_MAX).finish_when(HasDiscoveries::AnyFailures);
@@ -89,7 +89,7 @@ fn moment() -> Instant {
 
 /// The number of states, and of steps between them.
 pub(crate) fn counts(configuration: Configuration, threads: usize) -> (usize, usize) {
-    let checker = Protocol::new(configuration).checker().threads(threads).target_state_count(STATES_MAX);
+    let checker = ModelProtocol::new(configuration).checker().threads(threads).target_state_count(STATES_MAX);
     let checker = checker.spawn_bfs().join();
     (checker.unique_state_count(), checker.state_count())
 }
@@ -97,7 +97,7 @@ pub(crate) fn counts(configuration: Configuration, threads: usize) -> (usize, us
 /// Fails unless the checker finds this promise broken, and prints the shortest path.
 pub(crate) fn is_found_out(configuration: Configuration, promise: &'static str) {
     let sabotage = configuration.sabotage;
-    let checker = Protocol::looking_at(configuration, promise).checker();
+    let checker = ModelProtocol::looking_at(configuration, promise).checker();
     let checker = checker.threads(1).target_state_count(STATES_MAX).finish_when(HasDiscoveries::AnyFailures);
     let checker = checker.spawn_bfs().join();
     let states_visited = checker.model().states_visited.load(Ordering::Relaxed);

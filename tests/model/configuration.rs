@@ -1,9 +1,9 @@
 //! What a model consists of: its size, its faults, and how it goes on.
 
-use super::agent::AgentCall;
+use super::agent::ModelAgentCall;
 use super::left::Left;
-use super::sabotage::Sabotage;
-use super::scene::{Message, Moment, SWEEP_EVERY_S, Set, TaskNo, VISIBILITY_TIMEOUT_S};
+use super::sabotage::DeliberateBreak;
+use super::scene::{Moment, SWEEP_EVERY_S, Set, TaskNo, VISIBILITY_TIMEOUT_S, WorkerMessage};
 use super::script::EcsFault;
 use super::witnesses::{COMES_AGAIN, LATE_RELEASE, LEFT_IN_STORE, REFUSED};
 
@@ -18,7 +18,7 @@ pub(crate) enum Stores {
 
 /// The room in the record of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Records {
+pub(crate) enum RecordSpace {
     /// More than its jobs take.
     Roomy,
     /// None for finished jobs, so that fingerprints of them are left.
@@ -42,7 +42,7 @@ pub(crate) enum Schedule {
 pub(crate) struct Configuration {
     pub(crate) name: &'static str,
     pub(crate) tasks: TaskNo,
-    pub(crate) messages: Vec<Message>,
+    pub(crate) messages: Vec<WorkerMessage>,
     /// These messages are delivered and processed, one by one and undisturbed, before the model starts.
     pub(crate) carried_out: Set,
     /// Maximum number of concurrent invocations.
@@ -57,13 +57,13 @@ pub(crate) struct Configuration {
     /// How long a task keeps its protection after its last job.
     pub(crate) linger_s: Moment,
     /// What the worker of a task may request from the agent.
-    pub(crate) agent_calls: Vec<AgentCall>,
+    pub(crate) agent_calls: Vec<ModelAgentCall>,
     /// How calls to ECS may fail.
     pub(crate) ecs_faults: Vec<EcsFault>,
     pub(crate) stores: Stores,
-    pub(crate) records: Records,
+    pub(crate) records: RecordSpace,
     pub(crate) schedule: Schedule,
-    pub(crate) sabotage: Sabotage,
+    pub(crate) sabotage: DeliberateBreak,
     /// The witnesses that the model must reach (`witnesses.rs`).
     pub(crate) must_reach: Vec<&'static str>,
 }
@@ -99,7 +99,7 @@ impl Configuration {
     pub(crate) fn ends_within_s(&self) -> Moment {
         let messages = Moment::try_from(self.messages.len()).expect("few");
         let times = messages + self.left.sum();
-        let last_job = self.messages.iter().filter_map(Message::end).max().unwrap_or(0);
+        let last_job = self.messages.iter().filter_map(WorkerMessage::end).max().unwrap_or(0);
         match self.schedule {
             Schedule::None => VISIBILITY_TIMEOUT_S * times,
             Schedule::Sweeps => last_job + SWEEP_EVERY_S * times,

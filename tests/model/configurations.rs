@@ -1,9 +1,9 @@
 //! The configurations.
 
-use super::agent::AgentCall;
-use super::configuration::{Configuration, Records, Schedule, Stores};
+use super::agent::ModelAgentCall;
+use super::configuration::{Configuration, RecordSpace, Schedule, Stores};
 use super::left::NOTHING;
-use super::sabotage::Sabotage;
+use super::sabotage::DeliberateBreak;
 use super::scene::{Moment, finished, heartbeat, only, started, started_by_agent, started_unprotected};
 use super::script::EcsFault;
 use super::witnesses::{
@@ -29,12 +29,12 @@ impl Configuration {
             tick_s: FUNCTION_TIMEOUT_S,
             left: NOTHING,
             linger_s: 0,
-            agent_calls: vec![AgentCall::Protect],
+            agent_calls: vec![ModelAgentCall::Protect],
             ecs_faults: vec![EcsFault::NoAnswer],
             stores: Stores::AnsweredAtOnce,
-            records: Records::Roomy,
+            records: RecordSpace::Roomy,
             schedule: Schedule::None,
-            sabotage: Sabotage::None,
+            sabotage: DeliberateBreak::None,
             must_reach: vec![QUIET, LOST_COMPARISON, RELEASE_RACES_JOB, UNCOVERED_BEFORE_ACKNOWLEDGED],
         }
     }
@@ -99,7 +99,7 @@ impl Configuration {
     pub(crate) fn one_task_whose_protection_is_taken_away() -> Self {
         Self {
             name: "one task whose protection is taken away",
-            agent_calls: vec![AgentCall::Shorten, AgentCall::Clear],
+            agent_calls: vec![ModelAgentCall::Shorten, ModelAgentCall::Clear],
             schedule: Schedule::Sweeps,
             must_reach: vec![QUIET_AND_BUSY, LOSS_IS_NOTED, REPAIRED, SWEEP_ACTS],
             ..Self::one_task_that_stays_busy()
@@ -144,7 +144,7 @@ impl Configuration {
     pub(crate) fn one_task_with_room_for_one_job() -> Self {
         let mut messages = vec![started(0, "one", 60), finished(0, "one")];
         messages.extend([started(0, "two", 80), finished(0, "two")]);
-        let (name, records) = ("one task, room for one of two jobs", Records::OneLiveJob);
+        let (name, records) = ("one task, room for one of two jobs", RecordSpace::OneLiveJob);
         let must_reach = vec![QUIET, LOST_COMPARISON, REJECTED, ADMITTED];
         Self { name, messages, records, must_reach, ..Self::one_task() }
     }

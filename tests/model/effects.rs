@@ -1,25 +1,25 @@
 //! The effects of calls, puts, answers and time on the world around the function.
 
-use super::configuration::Records;
-use super::function::{RecordNo, Run};
+use super::configuration::RecordSpace;
+use super::function::{PausedRun, RecordNo};
 use super::harm::Harm;
-use super::protocol::Protocol;
-use super::sabotage::Sabotage;
+use super::protocol::ModelProtocol;
+use super::sabotage::DeliberateBreak;
 use super::scene::{Moment, TaskNo, members, only};
-use super::script::{Request, Subject, TaskEffect};
-use super::state::{Alone, Invocation, Landing, LateCall, Sent, State, Writer};
+use super::script::{ModelRequest, Subject, TaskEffect};
+use super::state::{Alone, Landing, LateCall, ModelInvocation, ModelState, OpenRequest, ProtectionWriter};
 use jiff::SignedDuration;
 use taskhold::task::record::TaskRecord;
 
 /// The default of `TASKHOLD_FINISHED_JOB_RETENTION_HOURS`.
 const FINISHED_JOB_RETENTION: SignedDuration = SignedDuration::from_hours(336);
 
-impl Protocol {
+impl ModelProtocol {
     /// The state store compares and sets.
-    pub(crate) fn land(&self, state: &mut State, at: usize, stored: (TaskNo, RecordNo)) -> Landing {
+    pub(crate) fn land(&self, state: &mut ModelState, at: usize, stored: (TaskNo, RecordNo)) -> Landing {
         let (task, record) = stored;
         let bit = only(usize::from(task));
-        let compares = self.configuration.sabotage != Sabotage::StoresAreNotCompared;
+        let compares = self.configuration.sabotage != DeliberateBreak::StoresAreNotCompared;
         if compares && state.running[at].outrun & bit != 0 {
             return Landing::Conflict;
         }
@@ -44,15 +44,15 @@ impl Protocol {
 
     /// A full record keeps fingerprints of the jobs that have finished. `before` is the record that it replaces.
     fn squeezed(&self, number: RecordNo, before: Option<RecordNo>) -> RecordNo {
-        if self.configuration.records != Records::Full {
+        if self.configuration.records != RecordSpace::Full {
             return number;
         }
         let mut record: TaskRecord = self.function.record(number).record.clone();
         for (key, job) in std::mem::take(&mut record.jobs).iter() {
             match job.finished_at {
                 None => record.merge_job(key, job),
-                Some(_) if self.configuration.sabotage == Sabotage::NoFingerprints => {}
-                Some(_) if self.configuration.sabotage == Sabotage::FinishesFindNoRoom => {
+                Some(_) if self.configuration.sabotage == DeliberateBreak::NoFingerprints => {}
+                Some(_) if self.configuration.sabotage == DeliberateBreak::FinishesFindNoRoom => {
                     let before = before.map(|before| self.function.record(before));
                     if let Some(unfinished) = before.as_ref().and_then(|known| known.record.jobs.get(key)) {
                         record.merge_job(key, unfinished);
@@ -65,7 +65,7 @@ impl Protocol {
     }
 
     /// The function's answer reaches the queue.
-    pub(crate) fn respond(&self, state: &mut State, at: usize) {
+    pub(crate) fn respond(&self, state: &mut ModelState, at: usize) {
         let invocation = state.running.remove(at);
         let run = self.function.run(invocation.run);
         let ended = run.ended.expect("only what has ended responds");
@@ -75,7 +75,7 @@ impl Protocol {
             None => {}
         }
         let retried = match self.configuration.sabotage {
-            Sabotage::FailuresAreAcknowledged => 0,
+            DeliberateBreak::FailuresAreAcknowledged => 0,
             _ => ended.retried,
         };
         for number in members(run.work.batch() & !retried) {
@@ -86,7 +86,7 @@ impl Protocol {
         }
     }
 
-    pub(crate) fn crash(&self, state: &mut State, at: usize) {
+    pub(crate) fn crash(&self, state: &mut ModelState, at: usize) {
         let invocation = state.running.remove(at);
         let run = self.function.run(invocation.run);
         let late = late_calls(&invocation, &run, None);
@@ -94,7 +94,7 @@ impl Protocol {
     }
 
     /// Time passes.
-    pub(crate) fn pass(&self, state: &mut State, to: Moment) {
+    pub(crate) fn pass(&self, state: &mut ModelState, to: Moment) {
         state.now = to;
         while let Some(over) = state.running.iter().position(|invocation| invocation.deadline <= to) {
             self.crash(state, over);
@@ -102,7 +102,7 @@ impl Protocol {
         state.late.retain(|call| call.until > to);
         for invocation in &mut state.running {
             for sent in &mut invocation.sent {
-                if let Sent::Call { until, .. } = sent
+                if let OpenRequest::Call { until, .. } = sent
                     && *until <= to
                 {
                     *until = 0;
@@ -114,7 +114,7 @@ impl Protocol {
         for task in &mut state.tasks {
             is_over(&mut task.protected_until);
             if task.protected_until == 0 {
-                (task.set_at, task.writer) = (0, Writer::Function);
+                (task.set_at, task.writer) = (0, ProtectionWriter::Function);
             }
         }
     }
@@ -124,9 +124,9 @@ fn minutes_from(now: Moment, minutes: u32) -> Moment {
     now + Moment::try_from(minutes * 60).expect("a model lasts hours at most")
 }
 
-impl Protocol {
+impl ModelProtocol {
     /// ECS applies a call to one task.
-    pub(crate) fn take_effect(&self, state: &mut State, number: TaskNo, minutes: Option<u32>) -> TaskEffect {
+    pub(crate) fn take_effect(&self, state: &mut ModelState, number: TaskNo, minutes: Option<u32>) -> TaskEffect {
         let until = minutes.map(|minutes| minutes_from(state.now, minutes));
         let harm = match until {
             None => self.harm_of_release(state, number),
@@ -137,21 +137,22 @@ impl Protocol {
         if harm != Harm::None {
             task.harm = harm;
         }
-        (task.protected_until, task.writer, task.is_taken_away) = (until.unwrap_or(0), Writer::Function, false);
+        (task.protected_until, task.writer, task.is_taken_away) =
+            (until.unwrap_or(0), ProtectionWriter::Function, false);
         task.set_at = if until.is_some() { now } else { 0 };
         until.map_or(TaskEffect::Cleared, TaskEffect::ProtectedUntil)
     }
 }
 
 /// The parts of the calls about `subject`, or of all calls, that may still take effect after their caller is gone.
-pub(crate) fn late_calls(invocation: &Invocation, run: &Run, subject: Option<Subject>) -> Vec<LateCall> {
+pub(crate) fn late_calls(invocation: &ModelInvocation, run: &PausedRun, subject: Option<Subject>) -> Vec<LateCall> {
     let mut late = Vec::new();
     for sent in &invocation.sent {
-        let Sent::Call { subject: of, until, effects } = sent else { continue };
+        let OpenRequest::Call { subject: of, until, effects } = sent else { continue };
         if *until == 0 || subject.is_some_and(|subject| subject != *of) {
             continue;
         }
-        let Request::Protect(minutes, tasks) = run.request(*of) else { unreachable!("only these are sent so") };
+        let ModelRequest::Protect(minutes, tasks) = run.request(*of) else { unreachable!("only these are sent so") };
         let pending = tasks.iter().filter(|task| effects.iter().all(|(affected, _)| affected != *task));
         late.extend(pending.map(|task| LateCall { task: *task, minutes: *minutes, until: *until }));
     }

@@ -1,13 +1,13 @@
 //! Records without room.
 
 use super::check::keeps_every_promise;
-use super::configuration::{Configuration, Records};
+use super::configuration::{Configuration, RecordSpace};
 use super::left::{Left, NOTHING};
 use super::witnesses::SWEEP_ACTS;
 
 #[test]
 fn full_records_that_keep_fingerprints_of_finished_jobs_keep_every_promise() {
-    let full = Configuration { records: Records::Full, ..Configuration::one_task_that_stays_busy() };
+    let full = Configuration { records: RecordSpace::Full, ..Configuration::one_task_that_stays_busy() };
     keeps_every_promise(full.with(Left { crashes: 1, ecs_faults: 1, duplicates: 1, ..NOTHING }));
 }
 

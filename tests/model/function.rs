@@ -1,11 +1,11 @@
 //! Every run of the function that the model has reached, each once and with a number. A state contains only
 //! numbers, and a run is never repeated.
 
-use super::configuration::{Configuration, Records};
+use super::configuration::{Configuration, RecordSpace};
 use super::numbered::Numbered;
 use super::parts::function;
-use super::scene::{Message, Moment, RECHECK_ID, Set, Work, message_of, only, timestamp};
-use super::script::{Answer, Request, SharedScript, Subject};
+use super::scene::{InvocationWork, Moment, RECHECK_ID, Set, WorkerMessage, message_of, only, timestamp};
+use super::script::{ModelAnswer, ModelRequest, SharedScript, Subject};
 use ecs_sim::doubles::interleave::Poller;
 use jiff::SignedDuration;
 use std::collections::HashMap;
@@ -25,37 +25,37 @@ pub(crate) type RunNo = u32;
 /// How a run starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Start {
-    pub(crate) work: Work,
+    pub(crate) work: InvocationWork,
     pub(crate) at: Moment,
 }
 
 /// An answer that a run received.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Event {
+pub(crate) struct ReceivedAnswer {
     pub(crate) subject: Subject,
-    pub(crate) answer: Answer<RecordNo>,
+    pub(crate) answer: ModelAnswer<RecordNo>,
     pub(crate) now: Moment,
 }
 
 /// The identity of a run. A finished run is identified by its end alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum RunKey {
-    Waits(Start, Vec<Event>),
-    Ended(Work, Ended),
+    Waits(Start, Vec<ReceivedAnswer>),
+    Ended(InvocationWork, InvocationResult),
 }
 
 /// A run of the function up to the point at which it waits.
 #[derive(Debug)]
-pub(crate) struct Run {
+pub(crate) struct PausedRun {
     key: RunKey,
-    pub(crate) work: Work,
-    pub(crate) waiting: Vec<(Subject, Request<RecordNo>)>,
-    pub(crate) ended: Option<Ended>,
+    pub(crate) work: InvocationWork,
+    pub(crate) waiting: Vec<(Subject, ModelRequest<RecordNo>)>,
+    pub(crate) ended: Option<InvocationResult>,
 }
 
 /// The answer of the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Ended {
+pub(crate) struct InvocationResult {
     /// Messages reported as failed.
     pub(crate) retried: Set,
     /// Messages that were dead-lettered, and are not failed.
@@ -64,7 +64,7 @@ pub(crate) struct Ended {
 
 /// A record of the state store.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct KnownRecord {
     pub(crate) record: TaskRecord,
     /// The messages that contain no news for this record.
     pub(crate) merged: Set,
@@ -74,30 +74,34 @@ pub(crate) struct Known {
     pub(crate) rejected: Set,
 }
 
-type Stage = (SharedScript, function::Function);
-type Step = (RunNo, Event);
+type ScriptedFunction = (SharedScript, function::Function);
+type ModelStep = (RunNo, ReceivedAnswer);
 
 /// The function of one model.
-pub(crate) struct Function {
-    payloads: HashMap<Work, String>,
+pub(crate) struct ModelFunction {
+    payloads: HashMap<InvocationWork, String>,
     snapshot: Vec<JobReport>,
     /// The Lambda timeout.
     timeout: Moment,
-    room: Records,
+    room: RecordSpace,
     linger: SignedDuration,
-    records: Numbered<String, Known>,
-    runs: Numbered<RunKey, Run>,
-    steps: RwLock<HashMap<Step, RunNo>>,
-    idle_stages: Mutex<Vec<Stage>>,
+    records: Numbered<String, KnownRecord>,
+    runs: Numbered<RunKey, PausedRun>,
+    steps: RwLock<HashMap<ModelStep, RunNo>>,
+    idle_stages: Mutex<Vec<ScriptedFunction>>,
 }
 
-impl Function {
+impl ModelFunction {
     pub(crate) fn new(configuration: &Configuration) -> Self {
         let Configuration { messages, timeout_s, records, linger_s, .. } = configuration;
-        let works = (1..only(messages.len())).map(Work::Batch).chain([Work::Sweep, Work::Release, Work::Recheck]);
+        let works = (1..only(messages.len())).map(InvocationWork::Batch).chain([
+            InvocationWork::Sweep,
+            InvocationWork::Release,
+            InvocationWork::Recheck,
+        ]);
         Self {
             payloads: works.map(|work| (work, work.payload(messages))).collect(),
-            snapshot: messages.iter().map(Message::snapshot).collect(),
+            snapshot: messages.iter().map(WorkerMessage::snapshot).collect(),
             timeout: *timeout_s,
             room: *records,
             linger: SignedDuration::from_secs(i64::from(*linger_s)),
@@ -108,11 +112,11 @@ impl Function {
         }
     }
 
-    pub(crate) fn run(&self, number: RunNo) -> Arc<Run> {
+    pub(crate) fn run(&self, number: RunNo) -> Arc<PausedRun> {
         self.runs.get(number)
     }
 
-    pub(crate) fn record(&self, number: RecordNo) -> Arc<Known> {
+    pub(crate) fn record(&self, number: RecordNo) -> Arc<KnownRecord> {
         self.records.get(number)
     }
 
@@ -129,7 +133,7 @@ impl Function {
                 let mut rejected = record.rejected.iter().flat_map(|rejected| &rejected.jobs);
                 rejected.any(|job| job.key == *key)
             };
-            Known {
+            KnownRecord {
                 record: record.clone(),
                 merged: self.messages_merged_into(record),
                 known: self.of_jobs(|key| record.knows(key)),
@@ -163,7 +167,7 @@ impl Function {
     }
 
     /// Continues a run with the answer to one of its requests.
-    pub(crate) fn step(&self, run: RunNo, event: Event) -> RunNo {
+    pub(crate) fn step(&self, run: RunNo, event: ReceivedAnswer) -> RunNo {
         let step = (run, event);
         if let Some(next) = self.steps.read().unwrap_or_else(PoisonError::into_inner).get(&step) {
             return *next;
@@ -174,7 +178,7 @@ impl Function {
         next
     }
 
-    fn go_on(&self, start: Start, before: &[Event], event: Event) -> RunNo {
+    fn go_on(&self, start: Start, before: &[ReceivedAnswer], event: ReceivedAnswer) -> RunNo {
         let mut events = before.to_vec();
         events.push(event);
         let mut known_by = events.clone();
@@ -198,14 +202,14 @@ impl Function {
         match run.ended {
             Some(ended) => {
                 let key = RunKey::Ended(run.work, ended);
-                self.runs.number(key.clone(), || Run { key, ..run })
+                self.runs.number(key.clone(), || PausedRun { key, ..run })
             }
-            None => self.runs.number(key.clone(), || Run { key, ..run }),
+            None => self.runs.number(key.clone(), || PausedRun { key, ..run }),
         }
     }
 
     /// Replays the function from its start.
-    fn replay(&self, start: Start, events: &[Event]) -> Run {
+    fn replay(&self, start: Start, events: &[ReceivedAnswer]) -> PausedRun {
         let idle = self.idle_stages.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut stage = idle.unwrap_or_else(|| {
             let script = SharedScript::default();
@@ -220,42 +224,45 @@ impl Function {
         run
     }
 
-    fn replay_on(&self, stage: &Stage, start: Start, events: &[Event]) -> Run {
+    fn replay_on(&self, stage: &ScriptedFunction, start: Start, events: &[ReceivedAnswer]) -> PausedRun {
         let (script, handler) = stage;
         script.restart(start.at);
         let mut handling = pin!(handler.handle(&self.payloads[&start.work], timestamp(start.at + self.timeout)));
         let poller = Poller::default();
         let mut handled = poller.poll(handling.as_mut());
-        for Event { subject, answer, now } in events {
+        for ReceivedAnswer { subject, answer, now } in events {
             assert!(handled.is_none(), "it has ended before it events {answer:?}");
             script.answer(*subject, answer.clone().map(|number| self.record(number).record.clone()), *now);
             handled = poller.poll(handling.as_mut());
         }
         let ended = handled.map(|handled| {
             let (response, _) = handled.unwrap_or_else(|error| panic!("neither a batch nor a command fails: {error}"));
-            Ended { retried: retried(&response), dead_lettered: script.dead_lettered() & !retried(&response) }
+            InvocationResult {
+                retried: retried(&response),
+                dead_lettered: script.dead_lettered() & !retried(&response),
+            }
         });
-        let in_short = |(subject, request): (Subject, Request<TaskRecord>)| {
+        let in_short = |(subject, request): (Subject, ModelRequest<TaskRecord>)| {
             (subject, request.map(|record| self.number_of(&record)))
         };
         let mut waiting: Vec<_> = script.waiting().into_iter().map(in_short).collect();
         waiting.sort_unstable_by_key(|(subject, _)| *subject);
-        Run { key: RunKey::Waits(start, events.to_vec()), work: start.work, waiting, ended }
+        PausedRun { key: RunKey::Waits(start, events.to_vec()), work: start.work, waiting, ended }
     }
 }
 
 /// A load whose put lost to another writer leaves no trace: `taskhold::store::update` loads again and applies the
 /// change to a fresh record. So a run that lost twice is kept as a run that lost once; the caller checks that this
 /// is so. This omits one case: a run gives up after eight conflicts in a row.
-fn drop_lost_load(events: &mut Vec<Event>) {
+fn drop_lost_load(events: &mut Vec<ReceivedAnswer>) {
     let Some((last, before)) = events.split_last() else { return };
-    if last.answer != Answer::Conflict {
+    if last.answer != ModelAnswer::Conflict {
         return;
     }
     let about_it = before.iter().rposition(|event| event.subject == last.subject);
     // After a call the run stores over its own put, without a load. A conflict there affects the next step, so it
     // stays.
-    let load = about_it.filter(|at| matches!(before[*at].answer, Answer::Loaded(_)));
+    let load = about_it.filter(|at| matches!(before[*at].answer, ModelAnswer::Loaded(_)));
     if let Some(load) = load {
         events.truncate(events.len() - 1);
         events.remove(load);
@@ -264,10 +271,12 @@ fn drop_lost_load(events: &mut Vec<Event>) {
 
 /// Answers of the state store about two tasks at one moment leave the function in the same state in either order,
 /// so they are kept in the order of the tasks. The caller checks that this is so.
-fn sort_last(events: &mut [Event]) {
-    let of_store = |event: &Event| {
-        let is_known =
-            matches!(event.answer, Answer::Loaded(_) | Answer::Stored | Answer::Conflict | Answer::StoreFails);
+fn sort_last(events: &mut [ReceivedAnswer]) {
+    let of_store = |event: &ReceivedAnswer| {
+        let is_known = matches!(
+            event.answer,
+            ModelAnswer::Loaded(_) | ModelAnswer::Stored | ModelAnswer::Conflict | ModelAnswer::StoreFails
+        );
         is_known && matches!(event.subject, Subject::Task(_))
     };
     for at in (1..events.len()).rev() {

@@ -1,10 +1,10 @@
 //! What the function may break, and how the model notices it.
 
 use super::function::RecordNo;
-use super::promises::{Acknowledged, tolerance_s};
-use super::protocol::Protocol;
+use super::promises::{CountedMessages, tolerance_s};
+use super::protocol::ModelProtocol;
 use super::scene::{JobWriter, Moment, TaskNo, only, timestamp};
-use super::state::{State, Writer};
+use super::state::{ModelState, ProtectionWriter};
 use jiff::Timestamp;
 use taskhold::lambda::job_message::JobMessageType;
 use taskhold::task::protection::{Call, ProtectionRequest};
@@ -31,24 +31,27 @@ pub(crate) enum Harm {
     LeftLingering,
 }
 
-impl Protocol {
+impl ModelProtocol {
     /// What a release of the task would break.
-    pub(crate) fn harm_of_release(&self, state: &State, number: TaskNo) -> Harm {
+    pub(crate) fn harm_of_release(&self, state: &ModelState, number: TaskNo) -> Harm {
         let task = &state.tasks[usize::from(number)];
-        if task.protected_until > 0 && task.writer == Writer::Agent && !self.is_for_finished_agent_job(state, number) {
+        if task.protected_until > 0
+            && task.writer == ProtectionWriter::Agent
+            && !self.is_for_finished_agent_job(state, number)
+        {
             return Harm::ForeignCleared;
         }
         if self.lingers(state) {
             return Harm::ReleasedEarly;
         }
-        let ends = self.unfinished_ends(state, number, Acknowledged::InTime);
+        let ends = self.unfinished_ends(state, number, CountedMessages::InTime);
         let mut kept = ends.filter(|end| task.set_at < *end && *end <= state.now && state.now < task.protected_until);
         if kept.next().is_some() { Harm::ReleasedWithoutAnEnd } else { Harm::None }
     }
 
     /// Whether the protection has the expiry that the worker set for a job that has finished. The function has asked for
     /// the same if it protected the task for another job meanwhile, and ECS does not report who set an expiry.
-    fn is_for_finished_agent_job(&self, state: &State, number: TaskNo) -> bool {
+    fn is_for_finished_agent_job(&self, state: &ModelState, number: TaskNo) -> bool {
         let protected_until = state.tasks[usize::from(number)].protected_until;
         self.messages().any(|(_, message)| {
             let is_by_agent = message.task == number && message.writer == JobWriter::Agent;
@@ -57,7 +60,7 @@ impl Protocol {
     }
 
     /// What the calls would break that a record has and its predecessor does not. They are about to be sent.
-    pub(crate) fn harm_of_new_calls(&self, state: &State, stored: (TaskNo, RecordNo)) -> Harm {
+    pub(crate) fn harm_of_new_calls(&self, state: &ModelState, stored: (TaskNo, RecordNo)) -> Harm {
         let (number, record) = stored;
         let of = |record: Option<RecordNo>| record.map(|record| self.function.record(record));
         let (before, after) = (of(state.tasks[usize::from(number)].record), of(Some(record)));
@@ -69,7 +72,7 @@ impl Protocol {
         harms.fold(Harm::None, |all, harm| if all == Harm::None { harm } else { all })
     }
 
-    fn harm_of_call(&self, state: &State, number: TaskNo, call: &Call) -> Harm {
+    fn harm_of_call(&self, state: &ModelState, number: TaskNo, call: &Call) -> Harm {
         let by_agent = self.ends_by_agent(state, number, call.started_at);
         match call.request {
             ProtectionRequest::Clear if by_agent.is_some() => Harm::ReleasedBesideAgent,
@@ -84,7 +87,7 @@ impl Protocol {
 
     /// The latest end of the acknowledged jobs for which the task protects itself, if one lives at `at` and its finish
     /// has not been sent.
-    fn ends_by_agent(&self, state: &State, task: TaskNo, at: Timestamp) -> Option<Timestamp> {
+    fn ends_by_agent(&self, state: &ModelState, task: TaskNo, at: Timestamp) -> Option<Timestamp> {
         let of_task =
             self.messages().filter(|(_, message)| message.task == task && message.writer != JobWriter::Function);
         let acknowledged = of_task.filter(|(number, _)| {
@@ -98,7 +101,7 @@ impl Protocol {
 
     /// Whether a job of the task may live at `at` that the function protects: its start was delivered, and its finish
     /// was not acknowledged.
-    fn may_call(&self, state: &State, task: TaskNo, at: Timestamp) -> bool {
+    fn may_call(&self, state: &ModelState, task: TaskNo, at: Timestamp) -> bool {
         let is_over = |job: &str| {
             self.messages().any(|(number, message)| {
                 message.job == job && message.message_type == JobMessageType::Finished && state.queue[number].is_deleted
@@ -113,7 +116,7 @@ impl Protocol {
     }
 
     /// A sweep that ran alone and without a fault has ended.
-    pub(crate) fn note_unprotected(&self, state: &mut State) {
+    pub(crate) fn note_unprotected(&self, state: &mut ModelState) {
         for number in 0..self.configuration.tasks {
             if self.is_bare(state, number) && !self.is_refused(state, number) {
                 state.tasks[usize::from(number)].harm = Harm::LeftUnprotected;
@@ -122,20 +125,20 @@ impl Protocol {
     }
 
     /// Whether a job that the state store has keeps the task busy for longer than ECS protects it.
-    pub(crate) fn is_bare(&self, state: &State, number: TaskNo) -> bool {
+    pub(crate) fn is_bare(&self, state: &ModelState, number: TaskNo) -> bool {
         let protected_until = state.tasks[usize::from(number)].protected_until;
         let needed = self.busy_until(state, number).map(|end| end - tolerance_s());
         needed.is_some_and(|needed| needed > state.now && needed > protected_until)
     }
 
-    fn is_refused(&self, state: &State, number: TaskNo) -> bool {
+    fn is_refused(&self, state: &ModelState, number: TaskNo) -> bool {
         let record = state.tasks[usize::from(number)].record.map(|record| self.function.record(record));
         record.is_some_and(|known| known.record.refused_since(timestamp(state.now)).is_some())
     }
 
     /// The latest end of the unfinished jobs that the function must protect: those whose starts were acknowledged, and
     /// those that were rejected first and are recorded now.
-    pub(crate) fn busy_until(&self, state: &State, task: TaskNo) -> Option<Moment> {
+    pub(crate) fn busy_until(&self, state: &ModelState, task: TaskNo) -> Option<Moment> {
         let record = state.tasks[usize::from(task)].record.map(|record| self.function.record(record));
         let recorded = record.map_or(0, |known| known.known & !known.rejected);
         let of_task = self.messages().filter(|(_, message)| message.task == task);
@@ -145,6 +148,6 @@ impl Protocol {
             state.queue[*number].is_dead_lettered && is_recorded && !self.is_finish_sent(state, message.job)
         });
         let admitted = admitted.filter_map(|(_, message)| message.end());
-        self.unfinished_ends(state, task, Acknowledged::AtAnyTime).chain(admitted).max()
+        self.unfinished_ends(state, task, CountedMessages::AtAnyTime).chain(admitted).max()
     }
 }

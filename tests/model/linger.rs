@@ -6,10 +6,10 @@ use super::function::RecordNo;
 use super::harm::Harm;
 use super::left::{Left, NOTHING};
 use super::promises::{BUSY_IS_PROTECTED, LINGER_ENDS, LINGERS};
-use super::protocol::Protocol;
-use super::sabotage::Sabotage;
-use super::scene::Work;
-use super::state::State;
+use super::protocol::ModelProtocol;
+use super::sabotage::DeliberateBreak;
+use super::scene::InvocationWork;
+use super::state::ModelState;
 use super::witnesses::{LOST_COMPARISON, QUIET, QUIET_AND_BUSY, RELEASE_RACES_JOB, SWEEP_ACTS};
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -34,14 +34,14 @@ impl Configuration {
     }
 }
 
-impl Protocol {
+impl ModelProtocol {
     /// Whether it is too early for any release: every finish counts from the start of the model.
-    pub(crate) fn lingers(&self, state: &State) -> bool {
+    pub(crate) fn lingers(&self, state: &ModelState) -> bool {
         state.now < self.configuration.linger_s
     }
 
     /// A recheck of the first task after the linger has ended. It ran alone and without a fault.
-    pub(crate) fn note_lingering(&self, state: &mut State) {
+    pub(crate) fn note_lingering(&self, state: &mut ModelState) {
         let is_idle = self.busy_until(state, 0).is_none();
         let task = &mut state.tasks[0];
         if is_idle && task.protected_until > 0 && !task.is_protected_by_agent() {
@@ -50,14 +50,16 @@ impl Protocol {
     }
 
     /// A record as the state store hands it out to this work.
-    pub(crate) fn seen_by(&self, work: Work, number: RecordNo) -> RecordNo {
-        if work != Work::Recheck {
+    pub(crate) fn seen_by(&self, work: InvocationWork, number: RecordNo) -> RecordNo {
+        if work != InvocationWork::Recheck {
             return number;
         }
         let mut record: TaskRecord = self.function.record(number).record.clone();
         match self.configuration.sabotage {
-            Sabotage::RechecksSeeNoJobs => Arc::make_mut(&mut record.jobs).retain(|_, job| job.finished_at.is_some()),
-            Sabotage::RechecksDoNothing => record.lingers_until.iter_mut().for_each(|until| **until += DAY),
+            DeliberateBreak::RechecksSeeNoJobs => {
+                Arc::make_mut(&mut record.jobs).retain(|_, job| job.finished_at.is_some())
+            }
+            DeliberateBreak::RechecksDoNothing => record.lingers_until.iter_mut().for_each(|until| **until += DAY),
             _ => return number,
         }
         self.function.number_of(&record)
@@ -74,21 +76,21 @@ fn a_task_that_lingers_keeps_every_promise_whenever_its_recheck_comes() {
 
 #[test]
 fn a_linger_that_is_not_written_down_is_found_out() {
-    let sabotage = Sabotage::LingersAreNotWrittenDown;
+    let sabotage = DeliberateBreak::LingersAreNotWrittenDown;
     let configuration = Configuration { sabotage, ..Configuration::one_task_that_lingers() };
     is_found_out(configuration.with(Left { rechecks: 1, ..NOTHING }), LINGERS);
 }
 
 #[test]
 fn a_recheck_that_releases_a_task_on_which_a_job_has_started_is_found_out() {
-    let sabotage = Sabotage::RechecksSeeNoJobs;
+    let sabotage = DeliberateBreak::RechecksSeeNoJobs;
     let configuration = Configuration { sabotage, ..Configuration::one_task_that_lingers() };
     is_found_out(configuration.with(Left { rechecks: 1, ticks: 1, ..NOTHING }), BUSY_IS_PROTECTED);
 }
 
 #[test]
 fn a_recheck_that_does_nothing_is_found_out() {
-    let sabotage = Sabotage::RechecksDoNothing;
+    let sabotage = DeliberateBreak::RechecksDoNothing;
     let configuration = Configuration { sabotage, ..Configuration::one_task_that_lingers() };
     is_found_out(configuration.with(Left { rechecks: 1, ticks: 1, ..NOTHING }), LINGER_ENDS);
 }

@@ -1,19 +1,19 @@
 //! Describes a path of the checker in words.
 
-use super::actions::{Action, Happens};
+use super::actions::{ModelAction, RequestProgress};
 use super::function::RecordNo;
-use super::protocol::Protocol;
-use super::scene::{Set, Work, members, timestamp};
-use super::script::{Request, Subject};
-use super::state::{State, TaskState};
+use super::protocol::ModelProtocol;
+use super::scene::{InvocationWork, Set, members, timestamp};
+use super::script::{ModelRequest, Subject};
+use super::state::{ModelState, ModelTask};
 use jiff::Timestamp;
 use stateright::Path;
 use taskhold::task::protection::ProtectionRequest;
 use taskhold::task::record::TaskRecord;
 
-impl Protocol {
+impl ModelProtocol {
     /// Each step of a path, with its time.
-    pub(crate) fn narrate(&self, path: Path<State, Action>) -> Vec<String> {
+    pub(crate) fn narrate(&self, path: Path<ModelState, ModelAction>) -> Vec<String> {
         let steps = path.into_vec();
         let lines = steps.iter().filter_map(|(state, action)| {
             let what = self.line(state, action.as_ref()?);
@@ -26,36 +26,36 @@ impl Protocol {
         lines
     }
 
-    fn line(&self, state: &State, action: &Action) -> String {
+    fn line(&self, state: &ModelState, action: &ModelAction) -> String {
         match action {
-            Action::Deliver(batch) => format!("the queue delivers {}", self.named(*batch)),
-            Action::Command(work) => format!("{} begins", self.doing(*work)),
-            Action::Request(at, subject, happens) => {
+            ModelAction::Deliver(batch) => format!("the queue delivers {}", self.named(*batch)),
+            ModelAction::Command(work) => format!("{} begins", self.doing(*work)),
+            ModelAction::Request(at, subject, happens) => {
                 let who = self.doing(self.function.run(state.running[*at].run).work);
                 format!("{who}: {}", self.request_text(state, (*at, *subject), *happens))
             }
-            Action::Respond(at) => {
+            ModelAction::Respond(at) => {
                 let run = self.function.run(state.running[*at].run);
                 let retried = run.ended.expect("it responds").retried;
                 format!("{} ends; to be retried: {}", self.doing(run.work), self.named(retried))
             }
-            Action::Crash(at) => format!("{} crashes", self.doing(self.function.run(state.running[*at].run).work)),
-            Action::Agent(task, call) => format!("the worker of task {task} calls the agent: {call:?}"),
-            Action::LateEffect(at) => format!("late: {:?}", state.late[*at]),
-            Action::Tick => "time passes while they work".to_owned(),
-            Action::Wait(to) => format!("nothing happens until {to} s"),
-            Action::SweepOnSchedule => "nothing happens until the next sweep".to_owned(),
+            ModelAction::Crash(at) => format!("{} crashes", self.doing(self.function.run(state.running[*at].run).work)),
+            ModelAction::Agent(task, call) => format!("the worker of task {task} calls the agent: {call:?}"),
+            ModelAction::LateEffect(at) => format!("late: {:?}", state.late[*at]),
+            ModelAction::Tick => "time passes while they work".to_owned(),
+            ModelAction::Wait(to) => format!("nothing happens until {to} s"),
+            ModelAction::SweepOnSchedule => "nothing happens until the next sweep".to_owned(),
         }
     }
 
-    fn request_text(&self, state: &State, of: (usize, Subject), happens: Happens) -> String {
+    fn request_text(&self, state: &ModelState, of: (usize, Subject), happens: RequestProgress) -> String {
         let (at, subject) = of;
         let run = self.function.run(state.running[at].run);
         match (run.request(subject), happens) {
-            (Request::Load(task), Happens::Answered) => {
+            (ModelRequest::Load(task), RequestProgress::Answered) => {
                 format!("loads task {task}: {}", self.record_text(state.tasks[usize::from(*task)].record))
             }
-            (Request::Store(task, record), happens) => {
+            (ModelRequest::Store(task, record), happens) => {
                 let outrun = if state.running[at].outrun & 1 << task == 0 { "" } else { " over a newer version" };
                 format!("store of task {task}{outrun} {happens:?}: {}", self.record_text(Some(*record)))
             }
@@ -63,12 +63,12 @@ impl Protocol {
         }
     }
 
-    fn doing(&self, work: Work) -> String {
+    fn doing(&self, work: InvocationWork) -> String {
         match work {
-            Work::Batch(batch) => self.named(batch),
-            Work::Sweep => "a sweep".to_owned(),
-            Work::Release => "an operator's release".to_owned(),
-            Work::Recheck => "a recheck".to_owned(),
+            InvocationWork::Batch(batch) => self.named(batch),
+            InvocationWork::Sweep => "a sweep".to_owned(),
+            InvocationWork::Release => "an operator's release".to_owned(),
+            InvocationWork::Recheck => "a recheck".to_owned(),
         }
     }
 
@@ -84,8 +84,8 @@ impl Protocol {
         }
     }
 
-    fn ends_so(&self, state: &State) -> String {
-        let task = |(number, task): (usize, &TaskState)| {
+    fn ends_so(&self, state: &ModelState) -> String {
+        let task = |(number, task): (usize, &ModelTask)| {
             let protected_until = task.protected_until;
             format!("task {number} is protected until {protected_until}; {}", self.record_text(task.record))
         };

@@ -1,7 +1,7 @@
 //! Larger configurations. They take minutes to hours, so they are ignored by default.
 
 use super::check::{keep_every_promise, keeps_every_promise};
-use super::configuration::{Configuration, Records};
+use super::configuration::{Configuration, RecordSpace};
 use super::left::{Left, NOTHING};
 use super::script::EcsFault;
 use super::witnesses::{
@@ -35,7 +35,7 @@ fn three_invocations_at_once_keep_every_promise_when_all_jobs_end() {
 #[test]
 #[ignore = "takes half a minute; for changes of the protocol"]
 fn full_records_that_keep_fingerprints_of_finished_jobs_keep_every_promise_when_all_jobs_end() {
-    let full = Configuration { records: Records::Full, ..Configuration::one_task() };
+    let full = Configuration { records: RecordSpace::Full, ..Configuration::one_task() };
     keeps_every_promise(full.with(Left { crashes: 1, duplicates: 1, ..NOTHING }));
 }
 

@@ -1,8 +1,8 @@
 //! The function's dependencies in the model: every call asks the script and waits.
 
-use super::configuration::Records;
+use super::configuration::RecordSpace;
 use super::scene::{TaskNo, config, message_of, number_of, only, task, timestamp};
-use super::script::{Answer, EcsFault, Request, SharedScript, Subject, TaskEffect};
+use super::script::{EcsFault, ModelAnswer, ModelRequest, SharedScript, Subject, TaskEffect};
 use super::store::ScriptedStore;
 use async_trait::async_trait;
 use ecs_sim::doubles::no_services::NoServiceRecords;
@@ -26,7 +26,7 @@ use taskhold::page::Page;
 use taskhold::sqs::SqsError;
 
 /// The real function on a script. It has no queue to send rechecks to: the model has them come at any moment.
-pub(crate) fn function(script: &SharedScript, records: Records, linger: SignedDuration) -> Function {
+pub(crate) fn function(script: &SharedScript, records: RecordSpace, linger: SignedDuration) -> Function {
     Function::new(Parts {
         task_records: Arc::new(ScriptedStore { script: script.clone(), records }),
         service_records: Arc::new(NoServiceRecords),
@@ -43,7 +43,7 @@ impl Clock for SharedScript {
 
     /// The model's clock cannot resolve milliseconds, but other steps can interleave here.
     async fn sleep(&self, _: Duration) {
-        self.ask(Subject::Pause, Request::Pause).await;
+        self.ask(Subject::Pause, ModelRequest::Pause).await;
     }
 }
 
@@ -65,9 +65,9 @@ impl Ecs for ScriptedEcs {
             ProtectionSetting::Disabled => None,
             ProtectionSetting::Enabled { expires_in_minutes } => Some(expires_in_minutes),
         };
-        match self.0.ask(Subject::Task(numbers[0]), Request::Protect(minutes, numbers)).await {
-            Answer::Protected(effects) => Ok(answer_of(&effects)),
-            Answer::EcsFails(fault) => Err(error_of(fault)),
+        match self.0.ask(Subject::Task(numbers[0]), ModelRequest::Protect(minutes, numbers)).await {
+            ModelAnswer::Protected(effects) => Ok(answer_of(&effects)),
+            ModelAnswer::EcsFails(fault) => Err(error_of(fault)),
             other => unreachable!("a call is answered {other:?}"),
         }
     }
@@ -142,14 +142,14 @@ impl ServiceReads for ScriptedEcs {
 
     async fn get_task_protection(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
         let numbers = tasks.iter().map(number_of).collect();
-        match self.0.ask(Subject::Protections, Request::Protections(numbers)).await {
-            Answer::Protections(seen) => {
+        match self.0.ask(Subject::Protections, ModelRequest::Protections(numbers)).await {
+            ModelAnswer::Protections(seen) => {
                 let effect = |(number, until): (TaskNo, Option<_>)| {
                     (number, until.map_or(TaskEffect::Cleared, TaskEffect::ProtectedUntil))
                 };
                 Ok(answer_of(&seen.into_iter().map(effect).collect::<Vec<_>>()))
             }
-            Answer::EcsFails(fault) => Err(error_of(fault)),
+            ModelAnswer::EcsFails(fault) => Err(error_of(fault)),
             other => unreachable!("a read of protections is answered {other:?}"),
         }
     }

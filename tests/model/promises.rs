@@ -1,10 +1,10 @@
 //! The conditions that must hold in every state.
 
-use super::configuration::Records;
+use super::configuration::RecordSpace;
 use super::harm::Harm;
-use super::protocol::Protocol;
-use super::scene::{JobWriter, Message, Moment, TaskNo, only};
-use super::state::{State, TaskState};
+use super::protocol::ModelProtocol;
+use super::scene::{JobWriter, Moment, TaskNo, WorkerMessage, only};
+use super::state::{ModelState, ModelTask};
 use std::sync::atomic::Ordering;
 use taskhold::lambda::job_message::JobMessageType;
 use taskhold::task::minutes::GRANT_TOLERANCE;
@@ -24,16 +24,16 @@ pub(crate) const LINGER_ENDS: &str = "a recheck after the linger releases a task
 pub(crate) const LINGERS: &str = "a task keeps its protection for the linger";
 
 /// A condition that must hold in every state.
-pub(crate) struct Promise {
+pub(crate) struct ModelPromise {
     pub(crate) name: &'static str,
-    holds: fn(&Protocol, &State) -> bool,
+    holds: fn(&ModelProtocol, &ModelState) -> bool,
 }
 
-const fn promise(name: &'static str, holds: fn(&Protocol, &State) -> bool) -> Promise {
-    Promise { name, holds }
+const fn promise(name: &'static str, holds: fn(&ModelProtocol, &ModelState) -> bool) -> ModelPromise {
+    ModelPromise { name, holds }
 }
 
-const PROMISES: [Promise; 15] = [
+const PROMISES: [ModelPromise; 15] = [
     promise(BUSY_IS_PROTECTED, busy_tasks_are_protected),
     promise(NOTHING_IS_LOST, nothing_is_lost),
     promise(IDLE_IS_UNPROTECTED, idle_tasks_end_unprotected),
@@ -52,7 +52,7 @@ const PROMISES: [Promise; 15] = [
 ];
 
 /// The promises with these names, or all of them.
-pub(crate) fn promises(of: Option<&str>) -> Vec<Promise> {
+pub(crate) fn promises(of: Option<&str>) -> Vec<ModelPromise> {
     PROMISES.into_iter().filter(|promise| of.is_none_or(|name| promise.name == name)).collect()
 }
 
@@ -61,7 +61,7 @@ pub(crate) const EVERY_PROMISE_IS_KEPT: &str = "every promise is kept";
 
 /// Whether a state keeps every promise that is checked. Returns false only once, for the first violating state: the
 /// checker keeps the last path that it finds, and in a breadth-first walk the first path is the shortest.
-pub(crate) fn every_promise_is_kept(protocol: &Protocol, state: &State) -> bool {
+pub(crate) fn every_promise_is_kept(protocol: &ModelProtocol, state: &ModelState) -> bool {
     if protocol.broken.get().is_none() {
         protocol.states_visited.fetch_add(1, Ordering::Relaxed);
     }
@@ -74,7 +74,7 @@ pub(crate) fn every_promise_is_kept(protocol: &Protocol, state: &State) -> bool 
 
 /// This also proves that no run continues forever: time passes whenever no invocation is running, and every
 /// invocation ends. Scheduled sweeps continue while a task is protected without a job, so that ends too.
-fn everything_ends(protocol: &Protocol, state: &State) -> bool {
+fn everything_ends(protocol: &ModelProtocol, state: &ModelState) -> bool {
     state.now <= protocol.configuration.ends_within_s()
 }
 
@@ -82,13 +82,13 @@ pub(crate) fn tolerance_s() -> Moment {
     Moment::try_from(GRANT_TOLERANCE.as_secs()).expect("seconds")
 }
 
-fn is_free_of(state: &State, harm: Harm) -> bool {
+fn is_free_of(state: &ModelState, harm: Harm) -> bool {
     state.tasks.iter().all(|task| task.harm != harm)
 }
 
 /// Which messages count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Acknowledged {
+pub(crate) enum CountedMessages {
     /// All that were acknowledged.
     AtAnyTime,
     /// Those that were acknowledged before the end of their job. A job of which the function hears later has no claim
@@ -96,12 +96,12 @@ pub(crate) enum Acknowledged {
     InTime,
 }
 
-impl Protocol {
-    pub(crate) fn messages(&self) -> impl Iterator<Item = (usize, &Message)> {
+impl ModelProtocol {
+    pub(crate) fn messages(&self) -> impl Iterator<Item = (usize, &WorkerMessage)> {
         self.configuration.messages.iter().enumerate()
     }
 
-    pub(crate) fn is_finish_sent(&self, state: &State, job: &str) -> bool {
+    pub(crate) fn is_finish_sent(&self, state: &ModelState, job: &str) -> bool {
         self.messages().any(|(number, message)| {
             message.job == job && message.message_type == JobMessageType::Finished && state.queue[number].is_sent
         })
@@ -109,22 +109,22 @@ impl Protocol {
 
     /// The latest end of the task's jobs that the function protects, that are acknowledged and whose finish has not been
     /// sent.
-    pub(crate) fn promised_until(&self, state: &State, task: TaskNo) -> Option<Moment> {
-        self.unfinished_ends(state, task, Acknowledged::AtAnyTime).max()
+    pub(crate) fn promised_until(&self, state: &ModelState, task: TaskNo) -> Option<Moment> {
+        self.unfinished_ends(state, task, CountedMessages::AtAnyTime).max()
     }
 
     /// The ends of these jobs.
     pub(crate) fn unfinished_ends(
         &self,
-        state: &State,
+        state: &ModelState,
         task: TaskNo,
-        when: Acknowledged,
+        when: CountedMessages,
     ) -> impl Iterator<Item = Moment> {
         let of_task = self.messages().filter(move |(_, message)| message.task == task);
         let of_task = of_task.filter(|(_, message)| message.writer == JobWriter::Function);
         let acknowledged = of_task.filter(|(number, _)| {
             let message = &state.queue[*number];
-            let counts = when == Acknowledged::AtAnyTime || !message.is_late;
+            let counts = when == CountedMessages::AtAnyTime || !message.is_late;
             message.is_deleted && !message.is_dead_lettered && counts
         });
         let ends = acknowledged.filter_map(|(_, message)| Some((message.job, message.end()?)));
@@ -132,7 +132,7 @@ impl Protocol {
         ends.into_iter()
     }
 
-    pub(crate) fn numbered_tasks<'a>(&self, state: &'a State) -> impl Iterator<Item = (TaskNo, &'a TaskState)> {
+    pub(crate) fn numbered_tasks<'a>(&self, state: &'a ModelState) -> impl Iterator<Item = (TaskNo, &'a ModelTask)> {
         (0..self.configuration.tasks).zip(&state.tasks)
     }
 }
@@ -140,14 +140,14 @@ impl Protocol {
 /// Once a message that starts a job is acknowledged as done, ECS protects the task until the job's finish is sent
 /// or its end passes. This holds at every moment, not only when the model is quiet. If the worker takes the protection
 /// away, the next sweep repairs it ([`SWEEP_REPAIRS`]).
-fn busy_tasks_are_protected(protocol: &Protocol, state: &State) -> bool {
+fn busy_tasks_are_protected(protocol: &ModelProtocol, state: &ModelState) -> bool {
     protocol.numbered_tasks(state).all(|(number, task)| {
         let needed = protocol.promised_until(state, number).map(|until| until - tolerance_s());
         needed.is_none_or(|needed| state.now >= needed || task.protected_until >= needed || task.is_taken_away)
     })
 }
 
-fn nothing_is_lost(protocol: &Protocol, state: &State) -> bool {
+fn nothing_is_lost(protocol: &ModelProtocol, state: &ModelState) -> bool {
     protocol.messages().all(|(number, message)| {
         let message_state = &state.queue[number];
         let is_stored = || {
@@ -159,14 +159,14 @@ fn nothing_is_lost(protocol: &Protocol, state: &State) -> bool {
 }
 
 /// No message of the model is malformed or received too often.
-fn nothing_else_is_dead_lettered(protocol: &Protocol, state: &State) -> bool {
-    let may_lack_room = |message: &Message| {
-        protocol.configuration.records == Records::OneLiveJob && message.message_type != JobMessageType::Finished
+fn nothing_else_is_dead_lettered(protocol: &ModelProtocol, state: &ModelState) -> bool {
+    let may_lack_room = |message: &WorkerMessage| {
+        protocol.configuration.records == RecordSpace::OneLiveJob && message.message_type != JobMessageType::Finished
     };
     protocol.messages().all(|(number, message)| !state.queue[number].is_dead_lettered || may_lack_room(message))
 }
 
-fn rejected_starts_are_remembered(protocol: &Protocol, state: &State) -> bool {
+fn rejected_starts_are_remembered(protocol: &ModelProtocol, state: &ModelState) -> bool {
     protocol.messages().all(|(number, message)| {
         let is_remembered = || {
             let record = state.tasks[usize::from(message.task)].record.map(|record| protocol.function.record(record));
@@ -179,8 +179,8 @@ fn rejected_starts_are_remembered(protocol: &Protocol, state: &State) -> bool {
 
 /// Jobs without a finish are left to the sweep, and so are lingering tasks whose recheck is lost: [`LINGER_ENDS`] is about
 /// the others. `everything_ends` checks that their protection ends.
-fn idle_tasks_end_unprotected(protocol: &Protocol, state: &State) -> bool {
-    let is_finish = |message: &Message| message.message_type == JobMessageType::Finished;
+fn idle_tasks_end_unprotected(protocol: &ModelProtocol, state: &ModelState) -> bool {
+    let is_finish = |message: &WorkerMessage| message.message_type == JobMessageType::Finished;
     let has_finish = |job: &str| protocol.messages().any(|(_, message)| message.job == job && is_finish(message));
     let all_finish = |task: TaskNo| {
         let mut of_task = protocol.messages().filter(|(_, message)| message.task == task);
@@ -195,7 +195,7 @@ fn idle_tasks_end_unprotected(protocol: &Protocol, state: &State) -> bool {
 
 /// Rounding may add a minute, sharing a call may add 5% or a minute, and time passes between a decision and its
 /// effect.
-fn nothing_is_protected_too_long(protocol: &Protocol, state: &State) -> bool {
+fn nothing_is_protected_too_long(protocol: &ModelProtocol, state: &ModelState) -> bool {
     protocol.numbered_tasks(state).all(|(number, task)| {
         let of_task = protocol.messages().filter(|(_, message)| message.task == number);
         let longest = of_task.filter_map(|(_, message)| message.end()).max().unwrap_or(0);

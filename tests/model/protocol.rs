@@ -1,24 +1,24 @@
 //! The model as the checker sees it.
 
-use super::actions::{Action, Happens};
+use super::actions::{ModelAction, RequestProgress};
 use super::configuration::Configuration;
-use super::function::Function;
+use super::function::ModelFunction;
 use super::harm::Harm;
 use super::left::NOTHING;
-use super::promises::{EVERY_PROMISE_IS_KEPT, Promise, every_promise_is_kept, promises};
-use super::scene::{Message, Moment, Set, VISIBILITY_TIMEOUT_S, members, only};
-use super::state::{MessageState, State, TaskState, Writer};
+use super::promises::{EVERY_PROMISE_IS_KEPT, ModelPromise, every_promise_is_kept, promises};
+use super::scene::{Moment, Set, VISIBILITY_TIMEOUT_S, WorkerMessage, members, only};
+use super::state::{MessageState, ModelState, ModelTask, ProtectionWriter};
 use super::witnesses::{EVERY_WITNESS_IS_REACHED, Witness, everything_holds, witnesses};
 use stateright::{Model, Property};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 /// A configuration with the runs of the function that it has reached.
-pub(crate) struct Protocol {
+pub(crate) struct ModelProtocol {
     pub(crate) configuration: Configuration,
-    pub(crate) function: Function,
+    pub(crate) function: ModelFunction,
     /// The promises that are checked.
-    pub(crate) promises: Vec<Promise>,
+    pub(crate) promises: Vec<ModelPromise>,
     /// The first promise found broken.
     pub(crate) broken: OnceLock<&'static str>,
     /// The number of states visited before the first violation.
@@ -29,10 +29,10 @@ pub(crate) struct Protocol {
     latest: AtomicU16,
 }
 
-impl Protocol {
+impl ModelProtocol {
     pub(crate) fn new(configuration: Configuration) -> Self {
         Self {
-            function: Function::new(&configuration),
+            function: ModelFunction::new(&configuration),
             promises: promises(None),
             broken: OnceLock::new(),
             states_visited: AtomicUsize::new(0),
@@ -53,22 +53,25 @@ impl Protocol {
         self.latest.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn message(&self, number: u8) -> &Message {
+    pub(crate) fn message(&self, number: u8) -> &WorkerMessage {
         &self.configuration.messages[usize::from(number)]
     }
 
     /// Delivers one message alone, without faults.
-    fn carry_out(&self, state: State, message: Set) -> State {
-        let mut state = self.after(&state, Action::Deliver(message));
+    fn carry_out(&self, state: ModelState, message: Set) -> ModelState {
+        let mut state = self.after(&state, ModelAction::Deliver(message));
         let mut actions = Vec::new();
         while !state.running.is_empty() {
             actions.clear();
             self.possible(&state, &mut actions);
-            let goes_well = |action: &&Action| match action {
-                Action::Request(_, _, happens) => {
-                    matches!(happens, Happens::Answered | Happens::Lands | Happens::TakesEffect(_))
+            let goes_well = |action: &&ModelAction| match action {
+                ModelAction::Request(_, _, happens) => {
+                    matches!(
+                        happens,
+                        RequestProgress::Answered | RequestProgress::Lands | RequestProgress::TakesEffect(_)
+                    )
                 }
-                Action::Respond(_) => true,
+                ModelAction::Respond(_) => true,
                 _ => false,
             };
             let next = actions.iter().find(goes_well).expect("it goes on");
@@ -78,22 +81,22 @@ impl Protocol {
     }
 }
 
-const UNTOUCHED: TaskState = TaskState {
+const UNTOUCHED: ModelTask = ModelTask {
     record: None,
     protected_until: 0,
     set_at: 0,
-    writer: Writer::Function,
+    writer: ProtectionWriter::Function,
     is_taken_away: false,
     harm: Harm::None,
 };
 
-impl Model for Protocol {
-    type State = State;
-    type Action = Action;
+impl Model for ModelProtocol {
+    type State = ModelState;
+    type Action = ModelAction;
 
-    fn init_states(&self) -> Vec<State> {
+    fn init_states(&self) -> Vec<ModelState> {
         let Configuration { tasks, messages, carried_out, left, .. } = &self.configuration;
-        let mut state = State {
+        let mut state = ModelState {
             now: 0,
             tasks: (0..*tasks).map(|number| self.protected_by_agent(number, UNTOUCHED)).collect(),
             queue: vec![MessageState::default(); messages.len()],
@@ -109,12 +112,12 @@ impl Model for Protocol {
         vec![state]
     }
 
-    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+    fn actions(&self, state: &ModelState, actions: &mut Vec<ModelAction>) {
         self.possible(state, actions);
         assert!(!actions.is_empty() || state.is_quiet(), "nothing goes on, and not all is done: {state:?}");
     }
 
-    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+    fn next_state(&self, state: &ModelState, action: ModelAction) -> Option<ModelState> {
         Some(self.after(state, action))
     }
 
@@ -126,7 +129,7 @@ impl Model for Protocol {
     }
 
     /// A run that exceeds the time limit has already broken a promise; the checker does not continue it.
-    fn within_boundary(&self, state: &State) -> bool {
+    fn within_boundary(&self, state: &ModelState) -> bool {
         self.latest.fetch_max(state.now, Ordering::Relaxed);
         state.now <= self.configuration.ends_within_s() + VISIBILITY_TIMEOUT_S
     }

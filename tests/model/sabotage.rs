@@ -1,9 +1,9 @@
 //! Deliberate breaks, and their effects on records.
 
 use super::function::RecordNo;
-use super::protocol::Protocol;
+use super::protocol::ModelProtocol;
 use super::scene::{Moment, Set, members, timestamp};
-use super::state::{State, TaskState};
+use super::state::{ModelState, ModelTask};
 use jiff::Timestamp;
 use std::sync::Arc;
 use taskhold::task::job::Job;
@@ -17,7 +17,7 @@ const EFFECT_WITHIN_S: Moment = 90;
 
 /// A deliberate break, to show that the checker finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sabotage {
+pub(crate) enum DeliberateBreak {
     /// None: the unchanged protocol.
     None,
     /// The stored record does not name the releases that are about to be sent.
@@ -64,11 +64,11 @@ pub(crate) enum Sabotage {
     RechecksDoNothing,
 }
 
-impl Protocol {
+impl ModelProtocol {
     /// The period after sending in which a call takes effect, or never.
     pub(crate) fn takes_effect_within(&self) -> Moment {
         match self.configuration.sabotage {
-            Sabotage::EffectsAreTooLate => EFFECT_WITHIN_S * 3,
+            DeliberateBreak::EffectsAreTooLate => EFFECT_WITHIN_S * 3,
             _ => EFFECT_WITHIN_S,
         }
     }
@@ -78,30 +78,30 @@ impl Protocol {
         let known = self.function.record(number);
         let mut record: TaskRecord = known.record.clone();
         match self.configuration.sabotage {
-            Sabotage::ReleasesAreNotWrittenDown => {
+            DeliberateBreak::ReleasesAreNotWrittenDown => {
                 record.protection.in_flight.retain(|call| call.request != ProtectionRequest::Clear);
             }
-            Sabotage::UnfinishedJobsAreDropped => {
+            DeliberateBreak::UnfinishedJobsAreDropped => {
                 let of_batch = |job: &str| members(batch).any(|number| self.message(number).job == job);
                 let jobs = Arc::make_mut(&mut record.jobs);
                 jobs.retain(|key, job| job.finished_at.is_some() || of_batch(&key.job_id));
             }
-            Sabotage::AgentJobsAreCalledFor => {
+            DeliberateBreak::AgentJobsAreCalledFor => {
                 Arc::make_mut(&mut record.jobs).values_mut().for_each(|job| job.protection = None);
             }
-            Sabotage::RejectedStartsAreForgotten => record.rejected = None,
-            Sabotage::RefusalsAreNotWrittenDown => {
+            DeliberateBreak::RejectedStartsAreForgotten => record.rejected = None,
+            DeliberateBreak::RefusalsAreNotWrittenDown => {
                 (record.protection.refusal, record.protection.refused_since) = (None, None);
             }
-            Sabotage::LingersAreNotWrittenDown => record.lingers_until = None,
+            DeliberateBreak::LingersAreNotWrittenDown => record.lingers_until = None,
             _ => return number,
         }
         self.function.number_of(&record)
     }
 
     /// A record as the state store hands it out.
-    pub(crate) fn loaded(&self, state: &State, number: RecordNo) -> RecordNo {
-        if self.configuration.sabotage == Sabotage::None {
+    pub(crate) fn loaded(&self, state: &ModelState, number: RecordNo) -> RecordNo {
+        if self.configuration.sabotage == DeliberateBreak::None {
             return number;
         }
         let mut record: TaskRecord = self.function.record(number).record.clone();
@@ -110,15 +110,15 @@ impl Protocol {
             job.finished_at = job.finished_at.or_else(|| is_one(job).then_some(now));
         };
         match self.configuration.sabotage {
-            Sabotage::DeclaredEndsRelease => {
+            DeliberateBreak::DeclaredEndsRelease => {
                 let is_over = |job: &Job| job.until().is_some_and(|until| until <= now);
                 Arc::make_mut(&mut record.jobs).values_mut().for_each(|job| finish(job, &is_over));
             }
-            Sabotage::AgentJobsKeepNothing => {
+            DeliberateBreak::AgentJobsKeepNothing => {
                 Arc::make_mut(&mut record.jobs).values_mut().for_each(|job| finish(job, &Job::is_protected_by_agent));
             }
-            Sabotage::StaleCallsAreNotRemembered => drop(take_stale(&mut record, now)),
-            Sabotage::StaleCallsFitEveryExpiry => {
+            DeliberateBreak::StaleCallsAreNotRemembered => drop(take_stale(&mut record, now)),
+            DeliberateBreak::StaleCallsFitEveryExpiry => {
                 let any = |call: Call| OwnProtection {
                     asked_at: call.started_at,
                     earliest: Timestamp::MIN,
@@ -133,10 +133,10 @@ impl Protocol {
     }
 
     /// The end that ECS reports for a task's protection.
-    pub(crate) fn reported(&self, task: &TaskState) -> Moment {
+    pub(crate) fn reported(&self, task: &ModelTask) -> Moment {
         let is_lied_about = match self.configuration.sabotage {
-            Sabotage::ForeignProtectionIsNotSeen => task.is_protected_by_agent(),
-            Sabotage::LossesAreNotSeen => task.is_taken_away,
+            DeliberateBreak::ForeignProtectionIsNotSeen => task.is_protected_by_agent(),
+            DeliberateBreak::LossesAreNotSeen => task.is_taken_away,
             _ => false,
         };
         let own = task.record.filter(|_| is_lied_about).and_then(|record| {

@@ -34,7 +34,7 @@ const TASKS_MAX: TaskNo = 2;
 
 /// A message that a worker sends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Message {
+pub(crate) struct WorkerMessage {
     pub(crate) message_type: JobMessageType,
     pub(crate) task: TaskNo,
     pub(crate) job: &'static str,
@@ -55,32 +55,32 @@ pub(crate) enum JobWriter {
 }
 
 /// `job.started` with this duration.
-pub(crate) fn started(task: TaskNo, job: &'static str, minutes: u32) -> Message {
+pub(crate) fn started(task: TaskNo, job: &'static str, minutes: u32) -> WorkerMessage {
     let (message_type, minutes) = (JobMessageType::Started, Some(minutes));
-    Message { message_type, task, job, minutes, writer: JobWriter::Function }
+    WorkerMessage { message_type, task, job, minutes, writer: JobWriter::Function }
 }
 
 /// `job.started` of a job for which the task has protected itself until its end.
-pub(crate) fn started_by_agent(task: TaskNo, job: &'static str, minutes: u32) -> Message {
-    Message { writer: JobWriter::Agent, ..started(task, job, minutes) }
+pub(crate) fn started_by_agent(task: TaskNo, job: &'static str, minutes: u32) -> WorkerMessage {
+    WorkerMessage { writer: JobWriter::Agent, ..started(task, job, minutes) }
 }
 
 /// `job.started` of a job for which the task could not protect itself.
-pub(crate) fn started_unprotected(task: TaskNo, job: &'static str, minutes: u32) -> Message {
-    Message { writer: JobWriter::RefusedAgent, ..started(task, job, minutes) }
+pub(crate) fn started_unprotected(task: TaskNo, job: &'static str, minutes: u32) -> WorkerMessage {
+    WorkerMessage { writer: JobWriter::RefusedAgent, ..started(task, job, minutes) }
 }
 
 /// `job.finished`
-pub(crate) fn finished(task: TaskNo, job: &'static str) -> Message {
-    Message { message_type: JobMessageType::Finished, minutes: None, ..started(task, job, 0) }
+pub(crate) fn finished(task: TaskNo, job: &'static str) -> WorkerMessage {
+    WorkerMessage { message_type: JobMessageType::Finished, minutes: None, ..started(task, job, 0) }
 }
 
 /// `job.heartbeat` that moves the job's end to this many minutes.
-pub(crate) fn heartbeat(task: TaskNo, job: &'static str, minutes: u32) -> Message {
-    Message { message_type: JobMessageType::Heartbeat, ..started(task, job, minutes) }
+pub(crate) fn heartbeat(task: TaskNo, job: &'static str, minutes: u32) -> WorkerMessage {
+    WorkerMessage { message_type: JobMessageType::Heartbeat, ..started(task, job, minutes) }
 }
 
-impl Message {
+impl WorkerMessage {
     /// The declared end of the job.
     pub(crate) fn end(&self) -> Option<Moment> {
         self.minutes.map(|minutes| Moment::try_from(minutes * 60).expect("a model lasts hours at most"))
@@ -126,7 +126,7 @@ impl Message {
     }
 }
 
-impl std::fmt::Display for Message {
+impl std::fmt::Display for WorkerMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let verb = match self.message_type {
             JobMessageType::Started => "started",
@@ -148,7 +148,7 @@ pub(crate) fn message_of(id: &str) -> MessageNo {
 
 /// The work of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Work {
+pub(crate) enum InvocationWork {
     /// Process these messages.
     Batch(Set),
     /// Compare the state store with ECS.
@@ -159,7 +159,7 @@ pub(crate) enum Work {
     Recheck,
 }
 
-impl Work {
+impl InvocationWork {
     /// Its messages.
     pub(crate) fn batch(self) -> Set {
         match self {
@@ -168,7 +168,7 @@ impl Work {
         }
     }
 
-    pub(crate) fn payload(self, messages: &[Message]) -> String {
+    pub(crate) fn payload(self, messages: &[WorkerMessage]) -> String {
         match self {
             Self::Batch(batch) => payload(messages, batch),
             Self::Sweep => r#"{"sweep": {}}"#.to_owned(),
@@ -191,7 +191,7 @@ fn recheck() -> Value {
     }]})
 }
 
-fn payload(messages: &[Message], batch: Set) -> String {
+fn payload(messages: &[WorkerMessage], batch: Set) -> String {
     let records: Vec<Value> =
         members(batch).map(|number| messages[usize::from(number)].record(usize::from(number))).collect();
     json!({"Records": records}).to_string()

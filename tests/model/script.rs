@@ -28,7 +28,7 @@ pub(crate) enum Subject {
 
 /// A request of the function; `E` is a record or its number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Request<E> {
+pub(crate) enum ModelRequest<E> {
     Load(TaskNo),
     Store(TaskNo, E),
     Page,
@@ -41,7 +41,7 @@ pub(crate) enum Request<E> {
 
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Answer<E> {
+pub(crate) enum ModelAnswer<E> {
     Loaded(Option<E>),
     Stored,
     Conflict,
@@ -76,33 +76,35 @@ pub(crate) enum EcsFault {
     Rejected,
 }
 
-impl<E> Request<E> {
+impl<E> ModelRequest<E> {
     /// The same with a different representation of the record.
-    pub(crate) fn map<F>(self, name: impl Fn(E) -> F) -> Request<F> {
+    pub(crate) fn map<F>(self, name: impl Fn(E) -> F) -> ModelRequest<F> {
         match self {
-            Self::Load(task) => Request::Load(task),
-            Self::Store(task, record) => Request::Store(task, name(record)),
-            Self::Page => Request::Page,
-            Self::Protect(minutes, tasks) => Request::Protect(minutes, tasks),
-            Self::Protections(tasks) => Request::Protections(tasks),
-            Self::Pause => Request::Pause,
+            Self::Load(task) => ModelRequest::Load(task),
+            Self::Store(task, record) => ModelRequest::Store(task, name(record)),
+            Self::Page => ModelRequest::Page,
+            Self::Protect(minutes, tasks) => ModelRequest::Protect(minutes, tasks),
+            Self::Protections(tasks) => ModelRequest::Protections(tasks),
+            Self::Pause => ModelRequest::Pause,
         }
     }
 }
 
-impl<E> Answer<E> {
+impl<E> ModelAnswer<E> {
     /// The same with a different representation of the records.
-    pub(crate) fn map<F>(self, name: impl Fn(E) -> F) -> Answer<F> {
+    pub(crate) fn map<F>(self, name: impl Fn(E) -> F) -> ModelAnswer<F> {
         match self {
-            Self::Loaded(record) => Answer::Loaded(record.map(name)),
-            Self::Stored => Answer::Stored,
-            Self::Conflict => Answer::Conflict,
-            Self::StoreFails => Answer::StoreFails,
-            Self::Page(page) => Answer::Page(page.into_iter().map(|(task, record)| (task, name(record))).collect()),
-            Self::Protected(effects) => Answer::Protected(effects),
-            Self::EcsFails(fault) => Answer::EcsFails(fault),
-            Self::Protections(seen) => Answer::Protections(seen),
-            Self::Paused => Answer::Paused,
+            Self::Loaded(record) => ModelAnswer::Loaded(record.map(name)),
+            Self::Stored => ModelAnswer::Stored,
+            Self::Conflict => ModelAnswer::Conflict,
+            Self::StoreFails => ModelAnswer::StoreFails,
+            Self::Page(page) => {
+                ModelAnswer::Page(page.into_iter().map(|(task, record)| (task, name(record))).collect())
+            }
+            Self::Protected(effects) => ModelAnswer::Protected(effects),
+            Self::EcsFails(fault) => ModelAnswer::EcsFails(fault),
+            Self::Protections(seen) => ModelAnswer::Protections(seen),
+            Self::Paused => ModelAnswer::Paused,
         }
     }
 }
@@ -112,7 +114,7 @@ type Slot = Arc<Mutex<Waiting>>;
 
 #[derive(Debug)]
 struct Waiting {
-    answer: Option<Answer<TaskRecord>>,
+    answer: Option<ModelAnswer<TaskRecord>>,
     waker: Option<Waker>,
 }
 
@@ -120,7 +122,7 @@ struct Waiting {
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     now: Moment,
-    waiting: Vec<(Subject, Request<TaskRecord>, Slot)>,
+    waiting: Vec<(Subject, ModelRequest<TaskRecord>, Slot)>,
     dead_lettered: Set,
     /// The version of each task's record that was last handed out.
     versions: Vec<(TaskNo, Version)>,
@@ -152,17 +154,17 @@ impl SharedScript {
     }
 
     /// Sends a request and waits.
-    pub(crate) fn ask(&self, subject: Subject, request: Request<TaskRecord>) -> Answered {
+    pub(crate) fn ask(&self, subject: Subject, request: ModelRequest<TaskRecord>) -> AnswerFuture {
         let slot = Arc::new(Mutex::new(Waiting { answer: None, waker: None }));
         let mut script = locked(&self.0);
         let is_alone = script.waiting.iter().all(|(waiting, ..)| *waiting != subject);
         assert!(is_alone, "two requests about {subject:?} at once are indistinguishable: {request:?}");
         script.waiting.push((subject, request, slot.clone()));
-        Answered(slot)
+        AnswerFuture(slot)
     }
 
     /// Answers the one request about `subject`.
-    pub(crate) fn answer(&self, subject: Subject, answer: Answer<TaskRecord>, now: Moment) {
+    pub(crate) fn answer(&self, subject: Subject, answer: ModelAnswer<TaskRecord>, now: Moment) {
         let mut script = locked(&self.0);
         script.now = now;
         let at = script.waiting.iter().position(|(waiting, ..)| *waiting == subject);
@@ -175,7 +177,7 @@ impl SharedScript {
     }
 
     /// The pending requests of the function.
-    pub(crate) fn waiting(&self) -> Vec<(Subject, Request<TaskRecord>)> {
+    pub(crate) fn waiting(&self) -> Vec<(Subject, ModelRequest<TaskRecord>)> {
         let script = locked(&self.0);
         script.waiting.iter().map(|(subject, request, _)| (*subject, request.clone())).collect()
     }
@@ -212,10 +214,10 @@ impl SharedScript {
 }
 
 /// Ready once the request is answered.
-pub(crate) struct Answered(Slot);
+pub(crate) struct AnswerFuture(Slot);
 
-impl Future for Answered {
-    type Output = Answer<TaskRecord>;
+impl Future for AnswerFuture {
+    type Output = ModelAnswer<TaskRecord>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut waiting = locked(&self.0);

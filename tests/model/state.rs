@@ -9,12 +9,12 @@ use super::script::{Subject, TaskEffect};
 
 /// One state. Differences that no actor can observe are normalized away, so that equivalent states count once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct State {
+pub(crate) struct ModelState {
     pub(crate) now: Moment,
-    pub(crate) tasks: Vec<TaskState>,
+    pub(crate) tasks: Vec<ModelTask>,
     pub(crate) queue: Vec<MessageState>,
     /// Sorted, because invocations have no names.
-    pub(crate) running: Vec<Invocation>,
+    pub(crate) running: Vec<ModelInvocation>,
     /// Calls of invocations that have ended. Sorted.
     pub(crate) late: Vec<LateCall>,
     /// The invocation that began when all was quiet, while nothing else has happened.
@@ -33,7 +33,7 @@ pub(crate) enum Alone {
 
 /// A task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TaskState {
+pub(crate) struct ModelTask {
     /// The stored record.
     pub(crate) record: Option<RecordNo>,
     /// The end of the protection in ECS; 0 if ECS does not protect the task.
@@ -41,7 +41,7 @@ pub(crate) struct TaskState {
     /// When that protection was set.
     pub(crate) set_at: Moment,
     /// The writer of that protection.
-    pub(crate) writer: Writer,
+    pub(crate) writer: ProtectionWriter,
     /// Whether the worker has shortened or cleared the protection, and the function has not set it since.
     pub(crate) is_taken_away: bool,
     /// What the function has broken.
@@ -50,7 +50,7 @@ pub(crate) struct TaskState {
 
 /// Who set the protection of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Writer {
+pub(crate) enum ProtectionWriter {
     /// The function, or no writer.
     Function,
     /// The worker, while no checked release was on its way.
@@ -59,9 +59,9 @@ pub(crate) enum Writer {
     AgentTooLate,
 }
 
-impl TaskState {
+impl ModelTask {
     pub(crate) fn is_protected_by_agent(&self) -> bool {
-        self.protected_until > 0 && self.writer != Writer::Function
+        self.protected_until > 0 && self.writer != ProtectionWriter::Function
     }
 }
 
@@ -82,17 +82,17 @@ pub(crate) struct MessageState {
 
 /// An invocation of the function.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Invocation {
+pub(crate) struct ModelInvocation {
     pub(crate) run: RunNo,
     pub(crate) deadline: Moment,
     /// Tasks whose stored version is newer than the one that this invocation was given last.
     pub(crate) outrun: Set,
-    pub(crate) sent: Vec<Sent>,
+    pub(crate) sent: Vec<OpenRequest>,
 }
 
 /// A request of an invocation without an answer yet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Sent {
+pub(crate) enum OpenRequest {
     /// A call to ECS, and its effects so far.
     Call {
         subject: Subject,
@@ -111,7 +111,7 @@ pub(crate) enum Landing {
     Stored,
 }
 
-impl Sent {
+impl OpenRequest {
     pub(crate) fn subject(&self) -> Subject {
         match self {
             Self::Call { subject, .. } | Self::Store { subject, .. } => *subject,
@@ -129,7 +129,7 @@ pub(crate) struct LateCall {
     pub(crate) until: Moment,
 }
 
-impl State {
+impl ModelState {
     /// No invocation runs, no request is in flight, and no message is left.
     pub(crate) fn is_quiet(&self) -> bool {
         self.running.is_empty() && self.late.is_empty() && self.queue.iter().all(|message| message.is_deleted)

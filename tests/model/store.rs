@@ -1,8 +1,8 @@
 //! The state store of the model, as the function sees it.
 
-use super::configuration::Records;
+use super::configuration::RecordSpace;
 use super::scene::{TaskNo, number_of, task, timestamp};
-use super::script::{Answer, Request, SharedScript, Subject};
+use super::script::{ModelAnswer, ModelRequest, SharedScript, Subject};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
@@ -18,7 +18,7 @@ use taskhold::task::record::TaskRecord;
 #[derive(Debug)]
 pub(crate) struct ScriptedStore {
     pub(crate) script: SharedScript,
-    pub(crate) records: Records,
+    pub(crate) records: RecordSpace,
 }
 
 /// JSON of interruptions that leave room for one live job of the model and for fingerprints of finished ones: a live job
@@ -41,7 +41,7 @@ static LARGE: LazyLock<TrackedInterruption> = LazyLock::new(|| {
 impl ScriptedStore {
     /// The record as the function receives it. The model keeps the small part of it alone.
     fn filled(&self, mut record: TaskRecord, version: Version) -> Versioned<TaskRecord> {
-        if self.records == Records::OneLiveJob {
+        if self.records == RecordSpace::OneLiveJob {
             record.interruptions.push(LARGE.clone());
         }
         Versioned { record, version }
@@ -49,7 +49,7 @@ impl ScriptedStore {
 
     /// The small part of a record that the function stores.
     fn emptied(&self, mut record: TaskRecord) -> TaskRecord {
-        if self.records == Records::OneLiveJob {
+        if self.records == RecordSpace::OneLiveJob {
             assert!(record.interruptions.pop().is_some_and(|large| large == *LARGE), "no interruption was reported");
         }
         record
@@ -64,10 +64,10 @@ fn failed() -> StoreError {
 impl Store<TaskRecord> for ScriptedStore {
     async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         let number = number_of(&task.id);
-        match self.script.ask(Subject::Task(number), Request::Load(number)).await {
-            Answer::Loaded(Some(record)) => Ok(self.filled(record, self.script.give_version(number))),
-            Answer::Loaded(None) => Ok(self.filled(TaskRecord::default(), self.script.give_no_version(number))),
-            Answer::StoreFails => Err(failed()),
+        match self.script.ask(Subject::Task(number), ModelRequest::Load(number)).await {
+            ModelAnswer::Loaded(Some(record)) => Ok(self.filled(record, self.script.give_version(number))),
+            ModelAnswer::Loaded(None) => Ok(self.filled(TaskRecord::default(), self.script.give_no_version(number))),
+            ModelAnswer::StoreFails => Err(failed()),
             other => unreachable!("a load is answered {other:?}"),
         }
     }
@@ -75,11 +75,11 @@ impl Store<TaskRecord> for ScriptedStore {
     async fn put(&self, task: &Task, versioned: &Versioned<TaskRecord>, _: Timestamp) -> Result<Stored, StoreError> {
         let number = number_of(&task.id);
         self.script.check_version(number, versioned.version);
-        let request = Request::Store(number, self.emptied(versioned.record.clone()));
+        let request = ModelRequest::Store(number, self.emptied(versioned.record.clone()));
         match self.script.ask(Subject::Task(number), request).await {
-            Answer::Stored => Ok(Stored::As(self.script.give_version(number))),
-            Answer::Conflict => Ok(Stored::Conflict),
-            Answer::StoreFails => Err(failed()),
+            ModelAnswer::Stored => Ok(Stored::As(self.script.give_version(number))),
+            ModelAnswer::Conflict => Ok(Stored::Conflict),
+            ModelAnswer::StoreFails => Err(failed()),
             other => unreachable!("a store is answered {other:?}"),
         }
     }
@@ -88,14 +88,14 @@ impl Store<TaskRecord> for ScriptedStore {
 #[async_trait]
 impl StorePages<TaskRecord> for ScriptedStore {
     async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned<TaskRecord>)>, StoreError> {
-        match self.script.ask(Subject::Page, Request::Page).await {
-            Answer::Page(records) => {
+        match self.script.ask(Subject::Page, ModelRequest::Page).await {
+            ModelAnswer::Page(records) => {
                 let item = |(number, record): (TaskNo, TaskRecord)| {
                     (task(number).clone(), self.filled(record, self.script.give_version(number)))
                 };
                 Ok(Page { items: records.into_iter().map(item).collect(), next_token: None })
             }
-            Answer::StoreFails => Err(failed()),
+            ModelAnswer::StoreFails => Err(failed()),
             other => unreachable!("a page is answered {other:?}"),
         }
     }

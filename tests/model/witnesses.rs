@@ -1,9 +1,9 @@
 //! States that a configuration must reach. Without them, unbroken promises would prove little.
 
-use super::protocol::Protocol;
-use super::scene::{Message, TaskNo, Work, only, timestamp};
-use super::script::Request;
-use super::state::{Invocation, Landing, Sent, State, TaskState, Writer};
+use super::protocol::ModelProtocol;
+use super::scene::{InvocationWork, TaskNo, WorkerMessage, only, timestamp};
+use super::script::ModelRequest;
+use super::state::{Landing, ModelInvocation, ModelState, ModelTask, OpenRequest, ProtectionWriter};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use taskhold::task::protection::SENT_WITHIN;
@@ -46,10 +46,10 @@ pub(crate) const THREE_AT_ONCE: &str = "three invocations have calls under way";
 #[derive(Clone, Copy)]
 pub(crate) struct Witness {
     pub(crate) name: &'static str,
-    holds: fn(&Protocol, &State) -> bool,
+    holds: fn(&ModelProtocol, &ModelState) -> bool,
 }
 
-const fn witness(name: &'static str, holds: fn(&Protocol, &State) -> bool) -> Witness {
+const fn witness(name: &'static str, holds: fn(&ModelProtocol, &ModelState) -> bool) -> Witness {
     Witness { name, holds }
 }
 
@@ -74,7 +74,9 @@ const WITNESSES: [Witness; 27] = [
     witness(FOREIGN_IS_KEPT, |protocol, state| {
         protocol.records(state).any(|record| record.protection.foreign.is_some())
     }),
-    witness(BETWEEN_READ_AND_CALL, |_, state| state.tasks.iter().any(|task| task.writer == Writer::AgentTooLate)),
+    witness(BETWEEN_READ_AND_CALL, |_, state| {
+        state.tasks.iter().any(|task| task.writer == ProtectionWriter::AgentTooLate)
+    }),
     witness(LOSS_IS_NOTED, |protocol, state| protocol.records(state).any(|record| record.protection.lost.is_some())),
     witness(REPAIRED, a_loss_is_repaired),
     witness(REJECTED, |protocol, state| protocol.records(state).any(|record| record.rejected.is_some())),
@@ -94,7 +96,7 @@ pub(crate) fn witnesses(names: &[&str]) -> Vec<Witness> {
 pub(crate) const EVERY_WITNESS_IS_REACHED: &str = "everything that it has to show is seen";
 
 /// Returns true only once, for the state that reaches the last missing witness.
-pub(crate) fn everything_holds(protocol: &Protocol, state: &State) -> bool {
+pub(crate) fn everything_holds(protocol: &ModelProtocol, state: &ModelState) -> bool {
     if protocol.has_reached_all.load(Ordering::Relaxed) {
         return false;
     }
@@ -103,12 +105,12 @@ pub(crate) fn everything_holds(protocol: &Protocol, state: &State) -> bool {
     unreached.is_empty() && !protocol.has_reached_all.swap(true, Ordering::Relaxed)
 }
 
-impl Protocol {
-    fn records(&self, state: &State) -> impl Iterator<Item = TaskRecord> {
+impl ModelProtocol {
+    fn records(&self, state: &ModelState) -> impl Iterator<Item = TaskRecord> {
         state.tasks.iter().filter_map(|task| Some(self.function.record(task.record?).record.clone()))
     }
 
-    fn has_live_job(&self, state: &State, task: TaskNo) -> bool {
+    fn has_live_job(&self, state: &ModelState, task: TaskNo) -> bool {
         let record = state.tasks[usize::from(task)].record.map(|record| self.function.record(record));
         record.is_some_and(|known| known.record.wanted_until(timestamp(state.now)).is_some())
     }
@@ -116,46 +118,46 @@ impl Protocol {
 
 /// Invocations with ECS calls in flight, and their requests: the minutes, or off, and the tasks.
 fn calling<'a>(
-    protocol: &Protocol,
-    state: &'a State,
-) -> impl Iterator<Item = (&'a Invocation, Option<u32>, Vec<TaskNo>)> {
+    protocol: &ModelProtocol,
+    state: &'a ModelState,
+) -> impl Iterator<Item = (&'a ModelInvocation, Option<u32>, Vec<TaskNo>)> {
     state.running.iter().filter_map(|invocation| {
         let run = protocol.function.run(invocation.run);
         run.waiting.iter().find_map(|(_, request)| match request {
-            Request::Protect(minutes, tasks) => Some((invocation, *minutes, tasks.clone())),
+            ModelRequest::Protect(minutes, tasks) => Some((invocation, *minutes, tasks.clone())),
             _ => None,
         })
     })
 }
 
-fn is_quiet_and_busy(protocol: &Protocol, state: &State) -> bool {
-    let is_busy = |(number, task): (TaskNo, &TaskState)| {
+fn is_quiet_and_busy(protocol: &ModelProtocol, state: &ModelState) -> bool {
+    let is_busy = |(number, task): (TaskNo, &ModelTask)| {
         task.protected_until > 0 && protocol.promised_until(state, number).is_some_and(|until| until > state.now)
     };
     state.is_quiet() && protocol.numbered_tasks(state).any(is_busy)
 }
 
-fn a_comparison_is_lost(protocol: &Protocol, state: &State) -> bool {
+fn a_comparison_is_lost(protocol: &ModelProtocol, state: &ModelState) -> bool {
     state.running.iter().any(|invocation| {
         let run = protocol.function.run(invocation.run);
-        let loses = |request: &Request<_>| match request {
-            Request::Store(task, _) => invocation.outrun & only(usize::from(*task)) != 0,
+        let loses = |request: &ModelRequest<_>| match request {
+            ModelRequest::Store(task, _) => invocation.outrun & only(usize::from(*task)) != 0,
             _ => false,
         };
         run.waiting.iter().any(|(_, request)| loses(request))
     })
 }
 
-fn a_release_races_a_job(protocol: &Protocol, state: &State) -> bool {
+fn a_release_races_a_job(protocol: &ModelProtocol, state: &ModelState) -> bool {
     calling(protocol, state)
         .any(|(_, minutes, tasks)| minutes.is_none() && tasks.iter().any(|task| protocol.has_live_job(state, *task)))
 }
 
 /// The state store contains the job, ECS has protected the task, and a release followed.
-fn a_job_is_uncovered(protocol: &Protocol, state: &State) -> bool {
+fn a_job_is_uncovered(protocol: &ModelProtocol, state: &ModelState) -> bool {
     calling(protocol, state).any(|(invocation, minutes, tasks)| {
         let granted =
-            invocation.sent.iter().any(|sent| matches!(sent, Sent::Call { effects, .. } if !effects.is_empty()));
+            invocation.sent.iter().any(|sent| matches!(sent, OpenRequest::Call { effects, .. } if !effects.is_empty()));
         let is_bare =
             |task: &TaskNo| protocol.has_live_job(state, *task) && state.tasks[usize::from(*task)].protected_until == 0;
         granted && minutes.is_some() && tasks.iter().any(is_bare)
@@ -168,23 +170,23 @@ enum Late {
     Protection,
 }
 
-fn is_late(protocol: &Protocol, state: &State, what: Late) -> bool {
+fn is_late(protocol: &ModelProtocol, state: &ModelState, what: Late) -> bool {
     state.late.iter().any(|call| match what {
         Late::Release => call.minutes.is_none() && protocol.has_live_job(state, call.task),
         Late::Protection => call.minutes.is_some() && !protocol.has_live_job(state, call.task),
     })
 }
 
-fn a_call_is_left_in_the_store(protocol: &Protocol, state: &State) -> bool {
+fn a_call_is_left_in_the_store(protocol: &ModelProtocol, state: &ModelState) -> bool {
     state.running.is_empty() && protocol.records(state).any(|record| !record.protection.in_flight.is_empty())
 }
 
-fn a_call_is_too_late_to_be_sent(protocol: &Protocol, state: &State) -> bool {
+fn a_call_is_too_late_to_be_sent(protocol: &ModelProtocol, state: &ModelState) -> bool {
     let now = timestamp(state.now);
     state.running.iter().any(|invocation| {
         let run = protocol.function.run(invocation.run);
         invocation.sent.iter().any(|sent| match (sent, run.request(sent.subject())) {
-            (Sent::Store { landing: Landing::Stored, .. }, Request::Store(_, record)) => {
+            (OpenRequest::Store { landing: Landing::Stored, .. }, ModelRequest::Store(_, record)) => {
                 let record = protocol.function.record(*record);
                 let newest = record.record.protection.in_flight.last();
                 newest.is_some_and(|call| now.duration_since(call.started_at) > SENT_WITHIN)
@@ -195,7 +197,7 @@ fn a_call_is_too_late_to_be_sent(protocol: &Protocol, state: &State) -> bool {
 }
 
 /// It was recorded before it was sent, and only its caller removes it.
-fn a_call_is_forgotten(protocol: &Protocol, state: &State) -> bool {
+fn a_call_is_forgotten(protocol: &ModelProtocol, state: &ModelState) -> bool {
     let none_in_flight = |task: &TaskNo| {
         let record = state.tasks[usize::from(*task)].record.map(|record| protocol.function.record(record));
         record.is_some_and(|known| known.record.protection.in_flight.is_empty())
@@ -203,18 +205,18 @@ fn a_call_is_forgotten(protocol: &Protocol, state: &State) -> bool {
     calling(protocol, state).any(|(.., tasks)| tasks.iter().any(none_in_flight))
 }
 
-fn a_task_is_refused(protocol: &Protocol, state: &State) -> bool {
+fn a_task_is_refused(protocol: &ModelProtocol, state: &ModelState) -> bool {
     let now = timestamp(state.now);
     protocol.records(state).any(|record| record.refused_since(now).is_some())
 }
 
-fn a_job_is_over_before_its_finish(protocol: &Protocol, state: &State) -> bool {
+fn a_job_is_over_before_its_finish(protocol: &ModelProtocol, state: &ModelState) -> bool {
     let now = timestamp(state.now);
     let is_over = |record: TaskRecord| record.jobs.keys().any(|key| record.outlived(key, now).is_some());
     !state.is_quiet() && protocol.records(state).any(is_over)
 }
 
-fn a_protection_has_expired(protocol: &Protocol, state: &State) -> bool {
+fn a_protection_has_expired(protocol: &ModelProtocol, state: &ModelState) -> bool {
     let now = timestamp(state.now);
     let outlived = |record: TaskRecord| {
         record.protection.is_set() && record.jobs.keys().any(|key| record.outlived(key, now).is_some())
@@ -222,23 +224,23 @@ fn a_protection_has_expired(protocol: &Protocol, state: &State) -> bool {
     state.tasks.iter().all(|task| task.protected_until == 0) && protocol.records(state).any(outlived)
 }
 
-fn a_job_is_outlived_and_kept(protocol: &Protocol, state: &State) -> bool {
+fn a_job_is_outlived_and_kept(protocol: &ModelProtocol, state: &ModelState) -> bool {
     let now = timestamp(state.now);
     protocol.records(state).any(|record| record.wanted_until(now).is_none() && record.kept_until(now).is_some())
 }
 
-fn a_message_is_redelivered(_: &Protocol, state: &State) -> bool {
+fn a_message_is_redelivered(_: &ModelProtocol, state: &ModelState) -> bool {
     state.running.is_empty() && state.queue.iter().any(|message| message.visible_from > 0)
 }
 
-fn a_call_is_half_done(protocol: &Protocol, state: &State) -> bool {
+fn a_call_is_half_done(protocol: &ModelProtocol, state: &ModelState) -> bool {
     calling(protocol, state).any(|(invocation, _, tasks)| {
-        let is_half_done = |sent: &Sent| matches!(sent, Sent::Call { effects, .. } if effects.len() == 1);
+        let is_half_done = |sent: &OpenRequest| matches!(sent, OpenRequest::Call { effects, .. } if effects.len() == 1);
         tasks.len() == 2 && invocation.sent.iter().any(is_half_done)
     })
 }
 
-fn a_batch_ends_in_parts(protocol: &Protocol, state: &State) -> bool {
+fn a_batch_ends_in_parts(protocol: &ModelProtocol, state: &ModelState) -> bool {
     state.running.iter().any(|invocation| {
         let run = protocol.function.run(invocation.run);
         run.ended.is_some_and(|ended| ended.retried != 0 && ended.retried != run.work.batch())
@@ -246,19 +248,19 @@ fn a_batch_ends_in_parts(protocol: &Protocol, state: &State) -> bool {
 }
 
 /// The call of a sweep has taken effect for a busy task.
-fn a_loss_is_repaired(protocol: &Protocol, state: &State) -> bool {
+fn a_loss_is_repaired(protocol: &ModelProtocol, state: &ModelState) -> bool {
     let is_lost = |number: TaskNo| {
         let record = state.tasks[usize::from(number)].record.map(|record| protocol.function.record(record));
         record.is_some_and(|known| known.record.protection.lost.is_some())
     };
-    let is_repaired = |(number, task): (TaskNo, &TaskState)| {
+    let is_repaired = |(number, task): (TaskNo, &ModelTask)| {
         is_lost(number) && !task.is_taken_away && !protocol.is_bare(state, number) && task.protected_until > 0
     };
     protocol.numbered_tasks(state).any(is_repaired)
 }
 
-fn a_rejected_job_is_recorded(protocol: &Protocol, state: &State) -> bool {
-    let is_recorded = |(number, message): (usize, &Message)| {
+fn a_rejected_job_is_recorded(protocol: &ModelProtocol, state: &ModelState) -> bool {
+    let is_recorded = |(number, message): (usize, &WorkerMessage)| {
         let record = state.tasks[usize::from(message.task)].record.map(|record| protocol.function.record(record));
         let is_known = record.is_some_and(|known| known.known & !known.rejected & only(number) != 0);
         state.queue[number].is_dead_lettered && is_known
@@ -266,7 +268,7 @@ fn a_rejected_job_is_recorded(protocol: &Protocol, state: &State) -> bool {
     protocol.messages().any(is_recorded)
 }
 
-fn a_task_has_two_writers(protocol: &Protocol, state: &State) -> bool {
+fn a_task_has_two_writers(protocol: &ModelProtocol, state: &ModelState) -> bool {
     let now = timestamp(state.now);
     protocol.records(state).any(|record| {
         let mut live = record.jobs.values().filter(|job| job.lives_until(now).is_some());
@@ -274,10 +276,10 @@ fn a_task_has_two_writers(protocol: &Protocol, state: &State) -> bool {
     })
 }
 
-fn an_agent_was_refused(protocol: &Protocol, state: &State) -> bool {
+fn an_agent_was_refused(protocol: &ModelProtocol, state: &ModelState) -> bool {
     protocol.records(state).any(|record| record.jobs.values().any(|job| job.agent_refused_at().is_some()))
 }
 
-fn a_sweep_acts(protocol: &Protocol, state: &State) -> bool {
-    calling(protocol, state).any(|(invocation, ..)| protocol.function.run(invocation.run).work == Work::Sweep)
+fn a_sweep_acts(protocol: &ModelProtocol, state: &ModelState) -> bool {
+    calling(protocol, state).any(|(invocation, ..)| protocol.function.run(invocation.run).work == InvocationWork::Sweep)
 }

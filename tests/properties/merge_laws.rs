@@ -3,43 +3,16 @@
 
 use super::config;
 use super::drawn::one_of_few_moments;
+use super::records::job_of;
 use jiff::Timestamp;
-use proptest::option;
 use proptest::prelude::*;
 use taskhold::task::agent_protection::AgentProtection;
-use taskhold::task::job::{Job, Labels, Reported};
+use taskhold::task::job::{Job, Labels};
 
 fn job() -> impl Strategy<Value = Job> {
-    let moment = || option::of(one_of_few_moments());
     let labels = ("[ab]", "[ab]").prop_map(|(name, value)| Labels::from([(name, value)]));
-    let reported = (one_of_few_moments(), one_of_few_moments()).prop_map(|(at, value)| Reported { at, value });
-    let labelled = (one_of_few_moments(), labels).prop_map(|(at, value)| Reported { at, value });
-    let by_agent = (one_of_few_moments(), one_of_few_moments())
-        .prop_map(|(at, until)| Reported { at, value: AgentProtection::Until(until) });
-    let moments = [moment(), moment(), moment(), moment(), moment()];
-    let heartbeat = option::of(1..3_u32);
-    (moments, option::of(reported), heartbeat, option::of("[ab]"), option::of(labelled), option::of(by_agent))
-        .prop_map(
-            |(
-                [started_at, declared_until, presumed_until, reported_at, finished_at],
-                expected_until,
-                heartbeat_minutes,
-                kind,
-                labels,
-                protection,
-            )| Job {
-                started_at,
-                declared_until,
-                presumed_until,
-                expected_until,
-                reported_at,
-                heartbeat_minutes,
-                finished_at,
-                kind,
-                labels,
-                protection,
-            },
-        )
+    let by_agent = one_of_few_moments().prop_map(AgentProtection::Until);
+    job_of(one_of_few_moments, 1..3_u32, "[ab]", labels, by_agent)
         // A finished job has neither labels, nor an expectation, nor reports about protection and heartbeats.
         .prop_map(|job| merged(&Job::default(), &job))
 }

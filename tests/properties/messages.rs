@@ -21,7 +21,7 @@ use taskhold::task::record::TaskRecord;
 
 /// A message, and the time at which SQS received it.
 #[derive(Clone, Debug)]
-pub(crate) struct Sent {
+pub(crate) struct SentMessage {
     pub(crate) at: Timestamp,
     pub(crate) job: String,
     pub(crate) attempt: u32,
@@ -32,7 +32,7 @@ pub(crate) struct Sent {
     label: Option<String>,
 }
 
-impl Sent {
+impl SentMessage {
     /// Its body.
     fn body(&self) -> Value {
         let task = Task { cluster: video(), id: id(1) };
@@ -67,7 +67,7 @@ impl Sent {
 }
 
 /// A message about one of a few jobs, sent within four hours; many at the same time.
-pub(crate) fn sent() -> impl Strategy<Value = Sent> {
+pub(crate) fn sent() -> impl Strategy<Value = SentMessage> {
     let minutes = || option::of(prop_oneof![Just(1_u32), Just(120), 1..=2880_u32]);
     (
         prop_oneof![(0..4_i64).prop_map(|hour| hour * 3600), 0..4 * 3600_i64],
@@ -80,27 +80,29 @@ pub(crate) fn sent() -> impl Strategy<Value = Sent> {
         option::of("[xy]"),
     )
         .prop_map(
-            |(second, job, attempt, message_type, max_minutes, expected_minutes, heartbeat_minutes, label)| Sent {
-                at: at(second),
-                job,
-                attempt,
-                message_type,
-                max_minutes,
-                expected_minutes,
-                heartbeat_minutes,
-                label,
+            |(second, job, attempt, message_type, max_minutes, expected_minutes, heartbeat_minutes, label)| {
+                SentMessage {
+                    at: at(second),
+                    job,
+                    attempt,
+                    message_type,
+                    max_minutes,
+                    expected_minutes,
+                    heartbeat_minutes,
+                    label,
+                }
             },
         )
 }
 
 /// The end of every live job, computed from the messages alone, as SEMANTICS.md and docs/workers.md define it.
-pub(crate) fn live(messages: &[&Sent], now: Timestamp) -> BTreeMap<JobKey, Timestamp> {
-    let mut jobs: BTreeMap<JobKey, Vec<&Sent>> = BTreeMap::new();
+pub(crate) fn live(messages: &[&SentMessage], now: Timestamp) -> BTreeMap<JobKey, Timestamp> {
+    let mut jobs: BTreeMap<JobKey, Vec<&SentMessage>> = BTreeMap::new();
     for sent in messages {
         jobs.entry(JobKey { job_id: sent.job.clone(), attempt: sent.attempt }).or_default().push(sent);
     }
-    let end = |sent: &Sent, minutes: u32| sent.at + SignedDuration::from_mins(i64::from(minutes));
-    let until = |messages: &[&Sent]| {
+    let end = |sent: &SentMessage, minutes: u32| sent.at + SignedDuration::from_mins(i64::from(minutes));
+    let until = |messages: &[&SentMessage]| {
         if messages.iter().any(|sent| sent.message_type == "job.finished") {
             return None;
         }
@@ -116,7 +118,7 @@ pub(crate) fn live(messages: &[&Sent], now: Timestamp) -> BTreeMap<JobKey, Times
 }
 
 /// Messages, and two orders of delivery: each message at least once, in any order.
-fn deliveries() -> impl Strategy<Value = (Vec<Sent>, Vec<usize>, Vec<usize>)> {
+fn deliveries() -> impl Strategy<Value = (Vec<SentMessage>, Vec<usize>, Vec<usize>)> {
     let order = |count: usize| {
         vec(any::<Index>(), 0..6).prop_flat_map(move |again| {
             let again = again.into_iter().map(|index| index.index(count));
@@ -140,7 +142,7 @@ fn crowd(record: &mut TaskRecord, now: Timestamp) {
     record.shrink(now, SignedDuration::from_hours(336));
 }
 
-fn record_of(messages: &[Sent], order: &[usize]) -> TaskRecord {
+fn record_of(messages: &[SentMessage], order: &[usize]) -> TaskRecord {
     let mut record = TaskRecord::default();
     order.iter().for_each(|index| messages[*index].deliver(&mut record));
     record
@@ -184,13 +186,13 @@ proptest! {
     ) {
         let finished_job_retention = SignedDuration::from_hours(1);
         let last = sends.iter().max().unwrap() + 1;
-        let message = |second: i64, message_type| Sent {
+        let message = |second: i64, message_type| SentMessage {
             at: at(second), job: "j".to_owned(), attempt: 1, message_type, max_minutes: Some(minutes), expected_minutes: None,
             heartbeat_minutes: None, label: None,
         };
         let started = sends.iter().map(|second| message(*second, "job.started"));
-        let messages: Vec<Sent> = started.chain([message(last, "job.finished")]).collect();
-        let mut deliveries: Vec<(Timestamp, &Sent)> = late.iter().map(|(index, delay)| {
+        let messages: Vec<SentMessage> = started.chain([message(last, "job.finished")]).collect();
+        let mut deliveries: Vec<(Timestamp, &SentMessage)> = late.iter().map(|(index, delay)| {
             let sent = index.get(&messages);
             (sent.at + SignedDuration::from_secs(*delay), sent)
         }).collect();

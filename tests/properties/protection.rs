@@ -3,7 +3,7 @@
 
 use super::config;
 use super::drawn::at;
-use super::messages::{Sent, live, sent};
+use super::messages::{SentMessage, live, sent};
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
@@ -20,15 +20,15 @@ const GRANTABLE: SignedDuration = SignedDuration::from_mins(2880);
 
 /// An event in the life of a task.
 #[derive(Clone, Debug)]
-enum Step {
+enum LifeEvent {
     /// A message is delivered.
-    Message(Sent),
+    Message(SentMessage),
     /// This many seconds pass.
     Pass(i64),
     /// The planned call is sent to ECS.
     Request,
     /// One of the sent calls has this outcome; ECS may grant this many seconds more than requested.
-    Outcome(Index, Outcome),
+    Outcome(Index, EcsOutcome),
     /// A read of ECS finds the task protected until this many seconds from now, or not at all.
     See(Option<i64>),
     /// The reason for a refusal may be gone.
@@ -40,7 +40,7 @@ enum Step {
 }
 
 #[derive(Clone, Debug)]
-enum Outcome {
+enum EcsOutcome {
     Granted(i64),
     Cleared,
     Refused(FailureReason),
@@ -48,67 +48,67 @@ enum Outcome {
     Unknown,
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let refused = select(vec![FailureReason::DeploymentBlocked, FailureReason::Missing]).prop_map(Outcome::Refused);
-    let granted = select(vec![0, 0, 30, 180, -29, -31, -3600]).prop_map(Outcome::Granted);
-    let outcome = prop_oneof![4 => granted, 2 => Just(Outcome::Cleared), 2 => refused, 1 => Just(Outcome::WithoutEffect), 1 => Just(Outcome::Unknown)];
+fn step() -> impl Strategy<Value = LifeEvent> {
+    let refused = select(vec![FailureReason::DeploymentBlocked, FailureReason::Missing]).prop_map(EcsOutcome::Refused);
+    let granted = select(vec![0, 0, 30, 180, -29, -31, -3600]).prop_map(EcsOutcome::Granted);
+    let outcome = prop_oneof![4 => granted, 2 => Just(EcsOutcome::Cleared), 2 => refused, 1 => Just(EcsOutcome::WithoutEffect), 1 => Just(EcsOutcome::Unknown)];
     prop_oneof![
-        6 => sent().prop_map(Step::Message),
-        3 => select(vec![1, 29, 60, 121, 3600, 7200]).prop_map(Step::Pass),
-        5 => Just(Step::Request),
-        5 => (any::<Index>(), outcome).prop_map(|(call, outcome)| Step::Outcome(call, outcome)),
-        1 => option::of(0..7200_i64).prop_map(Step::See),
-        1 => Just(Step::AllowRetry),
-        1 => Just(Step::Forget),
-        1 => prop_oneof![9 => Just(Step::Forget), 1 => Just(Step::Stop)],
+        6 => sent().prop_map(LifeEvent::Message),
+        3 => select(vec![1, 29, 60, 121, 3600, 7200]).prop_map(LifeEvent::Pass),
+        5 => Just(LifeEvent::Request),
+        5 => (any::<Index>(), outcome).prop_map(|(call, outcome)| LifeEvent::Outcome(call, outcome)),
+        1 => option::of(0..7200_i64).prop_map(LifeEvent::See),
+        1 => Just(LifeEvent::AllowRetry),
+        1 => Just(LifeEvent::Forget),
+        1 => prop_oneof![9 => Just(LifeEvent::Forget), 1 => Just(LifeEvent::Stop)],
     ]
 }
 
 /// A task during its life.
-struct Life {
+struct TaskLife {
     now: Timestamp,
     record: TaskRecord,
-    sent: Vec<Sent>,
+    sent: Vec<SentMessage>,
     calls: Vec<(CallId, ProtectionRequest)>,
 }
 
-impl Life {
-    fn go(&mut self, step: Step) {
+impl TaskLife {
+    fn go(&mut self, step: LifeEvent) {
         match step {
-            Step::Message(sent) => {
+            LifeEvent::Message(sent) => {
                 sent.deliver(&mut self.record);
                 self.sent.push(sent);
             }
-            Step::Pass(seconds) => self.now += SignedDuration::from_secs(seconds),
-            Step::Request => {
+            LifeEvent::Pass(seconds) => self.now += SignedDuration::from_secs(seconds),
+            LifeEvent::Request => {
                 if let Decision::Request(ask) = decide_protection(&self.record, self.now) {
                     self.calls.extend(self.record.protection.begin(ask, self.now).map(|id| (id, ask)));
                 }
             }
-            Step::Outcome(call, outcome) if !self.calls.is_empty() => {
+            LifeEvent::Outcome(call, outcome) if !self.calls.is_empty() => {
                 let (id, ask) = self.calls.swap_remove(call.index(self.calls.len()));
                 self.record.protection.settle(id, self.result(ask, outcome));
             }
-            Step::Outcome(..) => {}
-            Step::See(seconds) => {
+            LifeEvent::Outcome(..) => {}
+            LifeEvent::See(seconds) => {
                 let seen = seconds.map(|seconds| self.now + SignedDuration::from_secs(seconds));
                 self.record.protection.record_report(seen, self.now);
             }
-            Step::AllowRetry => self.record.protection.allow_retry(),
-            Step::Forget => self.record.protection.forget_stale(self.now),
-            Step::Stop => self.record.stop(self.now),
+            LifeEvent::AllowRetry => self.record.protection.allow_retry(),
+            LifeEvent::Forget => self.record.protection.forget_stale(self.now),
+            LifeEvent::Stop => self.record.stop(self.now),
         }
     }
 
-    fn result(&self, ask: ProtectionRequest, outcome: Outcome) -> CallResult {
+    fn result(&self, ask: ProtectionRequest, outcome: EcsOutcome) -> CallResult {
         match (ask, outcome) {
-            (ProtectionRequest::ProtectUntil(until), Outcome::Granted(more)) => {
+            (ProtectionRequest::ProtectUntil(until), EcsOutcome::Granted(more)) => {
                 CallResult::Granted(until + SignedDuration::from_secs(more))
             }
-            (ProtectionRequest::Clear, Outcome::Granted(_)) | (_, Outcome::Cleared) => CallResult::Cleared,
-            (_, Outcome::Refused(reason)) => CallResult::Refused(Refusal { reason, detail: None, at: self.now }),
-            (_, Outcome::WithoutEffect) => CallResult::WithoutEffect,
-            (_, Outcome::Unknown) => CallResult::Unknown,
+            (ProtectionRequest::Clear, EcsOutcome::Granted(_)) | (_, EcsOutcome::Cleared) => CallResult::Cleared,
+            (_, EcsOutcome::Refused(reason)) => CallResult::Refused(Refusal { reason, detail: None, at: self.now }),
+            (_, EcsOutcome::WithoutEffect) => CallResult::WithoutEffect,
+            (_, EcsOutcome::Unknown) => CallResult::Unknown,
         }
     }
 
@@ -161,7 +161,7 @@ proptest! {
 
     #[test]
     fn a_call_never_asks_for_less_than_the_latest_live_end_and_never_releases_a_live_job(steps in vec(step(), 1..40)) {
-        let mut life = Life { now: at(0), record: TaskRecord::default(), sent: Vec::new(), calls: Vec::new() };
+        let mut life = TaskLife { now: at(0), record: TaskRecord::default(), sent: Vec::new(), calls: Vec::new() };
         for step in steps {
             life.go(step);
             life.decides_well()?;
@@ -170,7 +170,7 @@ proptest! {
 
     #[test]
     fn certain_protection_never_exceeds_the_result_of_any_call_in_flight(steps in vec(step(), 1..40)) {
-        let mut life = Life { now: at(0), record: TaskRecord::default(), sent: Vec::new(), calls: Vec::new() };
+        let mut life = TaskLife { now: at(0), record: TaskRecord::default(), sent: Vec::new(), calls: Vec::new() };
         for step in steps {
             life.go(step);
             let protection = &life.record.protection;

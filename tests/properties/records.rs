@@ -28,7 +28,7 @@ use taskhold::task::agent_protection::AgentProtection;
 use taskhold::task::attention::{Attention, attention};
 use taskhold::task::fingerprints::Fingerprints;
 use taskhold::task::interruption::{InterruptedJob, Interruption, StopStage, TrackedInterruption};
-use taskhold::task::job::{Job, Reported};
+use taskhold::task::job::{Job, Labels, Reported};
 use taskhold::task::protection::{CallResult, Protection, ProtectionRequest, Refusal};
 use taskhold::task::record::{Membership, TaskRecord};
 use taskhold::task::rejected::RejectedStarts;
@@ -38,11 +38,22 @@ fn maybe_moment() -> impl Strategy<Value = Option<Timestamp>> {
 }
 
 pub(crate) fn job() -> impl Strategy<Value = Job> {
-    let reported = option::of((any_moment(), any_moment()).prop_map(|(at, value)| Reported { at, value }));
-    let labelled = option::of((any_moment(), labels()).prop_map(|(at, value)| Reported { at, value }));
-    let moments = [maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment()];
-    let by_agent = option::of((any_moment(), agent_protection()).prop_map(|(at, value)| Reported { at, value }));
-    (moments, reported, option::of(1..=2880_u32), option::of(text()), labelled, by_agent).prop_map(
+    job_of(any_moment, 1..=2880_u32, text(), labels(), agent_protection())
+}
+
+/// A job whose members are drawn so, each of which may be missing.
+pub(crate) fn job_of<M: Strategy<Value = Timestamp>>(
+    moment: impl Fn() -> M,
+    heartbeat: impl Strategy<Value = u32>,
+    kind: impl Strategy<Value = String>,
+    labels: impl Strategy<Value = Labels>,
+    by_agent: impl Strategy<Value = AgentProtection>,
+) -> impl Strategy<Value = Job> {
+    let moments = [(); 5].map(|()| option::of(moment()));
+    let expected = option::of((moment(), moment()).prop_map(|(at, value)| Reported { at, value }));
+    let labelled = option::of((moment(), labels).prop_map(|(at, value)| Reported { at, value }));
+    let by_agent = option::of((moment(), by_agent).prop_map(|(at, value)| Reported { at, value }));
+    (moments, expected, option::of(heartbeat), option::of(kind), labelled, by_agent).prop_map(
         |(
             [started_at, declared_until, presumed_until, reported_at, finished_at],
             expected_until,

@@ -2,11 +2,10 @@
 //! out in the morning and in at night. Half run jobs of minutes, half jobs of up to four hours. The workers of a quarter
 //! of them name the kind of a job and do not know how long it takes; the others expect an end.
 
-use crate::watch::world::{HOUR, MINUTE, World};
+use crate::watch::world::{HOUR, MINUTE, WatchedWorld};
 use ecs_sim::control_plane::{Millis, ServiceSpec, TaskStatus};
-use ecs_sim::queue::SendMessage;
-use ecs_sim::region::{CLUSTER, JOB_QUEUE};
-use serde_json::{Value, json};
+use ecs_sim::region::CLUSTER;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 pub(crate) const SERVICES: usize = 50;
@@ -28,7 +27,7 @@ pub(crate) struct WorkerJob {
     pub(crate) expected_at: Millis,
 }
 
-pub(crate) struct Traffic {
+pub(crate) struct QuarterTraffic {
     random: fastrand::Rng,
     /// The running jobs by task.
     pub(crate) jobs: BTreeMap<String, WorkerJob>,
@@ -52,8 +51,8 @@ fn names_kinds(service: usize) -> bool {
     service % 8 >= 6
 }
 
-impl Traffic {
-    pub(crate) fn begin(world: &mut World, seed: u64) -> Self {
+impl QuarterTraffic {
+    pub(crate) fn begin(world: &mut WatchedWorld, seed: u64) -> Self {
         for service in 0..SERVICES {
             world.create(ServiceSpec::new(CLUSTER, name(service), TASKS.0));
         }
@@ -62,7 +61,7 @@ impl Traffic {
     }
 
     /// Everything that begins or ends in this minute.
-    pub(crate) fn act(&mut self, world: &mut World, minute: usize) {
+    pub(crate) fn act(&mut self, world: &mut WatchedWorld, minute: usize) {
         self.end_jobs(world);
         for service in 0..SERVICES {
             self.operate(world, service, minute);
@@ -71,13 +70,13 @@ impl Traffic {
     }
 
     /// The services of the running jobs whose tasks ECS stops.
-    pub(crate) fn stopping(&self, world: &World) -> Vec<usize> {
+    pub(crate) fn stopping(&self, world: &WatchedWorld) -> Vec<usize> {
         let region = world.region.lock();
         let stops = |task: &str| region.ecs.task(task).is_some_and(|task| task.desired_status == TaskStatus::Stopped);
         self.jobs.iter().filter(|(task, _)| stops(task)).map(|(_, job)| job.service).collect()
     }
 
-    fn operate(&mut self, world: &mut World, service: usize, minute: usize) {
+    fn operate(&mut self, world: &mut WatchedWorld, service: usize, minute: usize) {
         let every = if service < DEPLOYED_OFTEN { OFTEN_MINUTES } else { DAY_MINUTES };
         // Each service at its own time.
         let at = |every: usize| minute % every == (service * 37) % every;
@@ -94,7 +93,7 @@ impl Traffic {
         }
     }
 
-    fn end_jobs(&mut self, world: &World) {
+    fn end_jobs(&mut self, world: &WatchedWorld) {
         let now = world.now();
         self.interrupted.clear();
         for (task, job) in std::mem::take(&mut self.jobs) {
@@ -102,7 +101,7 @@ impl Traffic {
                 self.interrupted.push(job.service);
                 self.count("jobs interrupted");
             } else if job.ends_at <= now {
-                send(world, json!({"type": "job.finished", "jobId": job.id}), &task);
+                world.send_about(&task, json!({"type": "job.finished", "jobId": job.id}));
             } else {
                 self.jobs.insert(task, job);
             }
@@ -110,8 +109,8 @@ impl Traffic {
     }
 
     /// Idle workers take jobs, on old tasks too, until ECS stops them.
-    fn start_jobs(&mut self, world: &World, service: usize) {
-        for task in running(world, service) {
+    fn start_jobs(&mut self, world: &WatchedWorld, service: usize) {
+        for task in world.running_tasks(&name(service)) {
             let takes_one = self.random.i64(0..IDLE) < MINUTE;
             if !takes_one || self.jobs.contains_key(&task) {
                 continue;
@@ -137,7 +136,7 @@ impl Traffic {
                 }
                 false => declared["expectedDurationMinutes"] = json!((expected / MINUTE).max(1)),
             }
-            send(world, declared, &task);
+            world.send_about(&task, declared);
             let expected = if names_kinds(service) { lengths.end } else { expected };
             let now = world.now();
             self.jobs.insert(task, WorkerJob { id, service, ends_at: now + lasts, expected_at: now + expected });
@@ -151,22 +150,6 @@ impl Traffic {
 }
 
 /// Whether the task runs. A job goes on until its task has stopped.
-fn runs(world: &World, task: &str) -> bool {
+fn runs(world: &WatchedWorld, task: &str) -> bool {
     world.region.lock().ecs.task(task).is_some_and(|task| task.last_status == TaskStatus::Running)
-}
-
-fn running(world: &World, service: usize) -> Vec<String> {
-    let region = world.region.lock();
-    let name = name(service);
-    let tasks = region.ecs.tasks_of(CLUSTER, &name);
-    let works =
-        tasks.filter(|task| task.last_status == TaskStatus::Running && task.desired_status == TaskStatus::Running);
-    works.map(|task| task.id.clone()).collect()
-}
-
-fn send(world: &World, mut message: Value, task: &str) {
-    let mut region = world.region.lock();
-    message["version"] = json!(1);
-    message["taskArn"] = json!(region.ecs.task(task).expect("it runs").arn);
-    region.queues.send(JOB_QUEUE, SendMessage::new(message.to_string())).unwrap();
 }

@@ -1,8 +1,8 @@
 //! The state of each service in each minute, by the simulated ECS and the workers.
 
 use super::MISSED_AFTER;
-use super::traffic::{SERVICES, Traffic, name};
-use crate::watch::world::{MINUTE, World};
+use super::traffic::{QuarterTraffic, SERVICES, name};
+use crate::watch::world::{MINUTE, WatchedWorld};
 use ecs_sim::control_plane::{Millis, SimulatedTask, TaskStatus};
 use ecs_sim::region::CLUSTER;
 use std::collections::BTreeSet;
@@ -62,7 +62,7 @@ pub(crate) struct Truth {
 
 impl Truth {
     /// Records the present minute.
-    pub(crate) fn see(&mut self, world: &World, traffic: &mut Traffic) {
+    pub(crate) fn see(&mut self, world: &WatchedWorld, traffic: &mut QuarterTraffic) {
         let now = self.minutes.len();
         self.interrupted.extend(traffic.interrupted.drain(..).map(|service| (service, now)));
         let mut facts = [0; SERVICES];
@@ -123,11 +123,10 @@ fn is_reported(fact: Fact, service: usize, minute: usize, reported: &[(usize, &s
     kinds.iter().any(is_open)
 }
 
-fn of_service(world: &World, traffic: &Traffic, service: usize) -> [(Fact, bool); 5] {
+fn of_service(world: &WatchedWorld, traffic: &QuarterTraffic, service: usize) -> [(Fact, bool); 5] {
     let (region, name) = (world.region.lock(), name(service));
     let described = region.ecs.service(CLUSTER, &name).expect("no service is deleted");
-    let stays = |task: &&SimulatedTask| task.is_live() && task.desired_status == TaskStatus::Running;
-    let tasks: Vec<&SimulatedTask> = region.ecs.tasks_of(CLUSTER, &name).filter(stays).collect();
+    let tasks: Vec<&SimulatedTask> = region.ecs.tasks_of(CLUSTER, &name).filter(|task| task.is_live()).collect();
     let primary = &described.primary().id;
     let is_new = |task: &&&SimulatedTask| task.deployment.as_ref() == Some(primary);
     let old: Vec<&&SimulatedTask> = tasks.iter().filter(|task| !is_new(task)).collect();

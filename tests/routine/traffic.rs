@@ -9,10 +9,10 @@
 //! interruptions, which do raise alerts.
 
 use super::kinds::KINDS;
-use crate::watch::world::{HOUR, MINUTE, SECOND, World};
-use ecs_sim::control_plane::{CircuitBreaker, Millis, ServiceSpec, TaskStatus};
-use ecs_sim::queue::SendMessage;
-use ecs_sim::region::{CLUSTER, JOB_QUEUE};
+use crate::watch::traffic::pause;
+use crate::watch::world::{HOUR, MINUTE, SECOND, WatchedWorld};
+use ecs_sim::control_plane::{CircuitBreaker, Millis, ServiceSpec};
+use ecs_sim::region::CLUSTER;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +35,7 @@ const DAY: Millis = 24 * HOUR;
 const TASKS: std::ops::RangeInclusive<u32> = 2..=6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Deed {
+enum RoutineChange {
     Deploy,
     /// The tasks of the new version do not start, and the circuit breaker rolls back.
     DeployWhatFails,
@@ -47,17 +47,17 @@ enum Deed {
 }
 
 /// Each with the mean time between two occurrences, for one service.
-const HABITS: [(Deed, Millis); 6] = [
-    (Deed::Deploy, 2 * DAY),
-    (Deed::DeployWhatFails, 20 * DAY),
-    (Deed::Scale, 12 * HOUR),
-    (Deed::Rebalance, 4 * DAY),
-    (Deed::Crash, 4 * DAY),
-    (Deed::StartJob, 6 * HOUR),
+const HABITS: [(RoutineChange, Millis); 6] = [
+    (RoutineChange::Deploy, 2 * DAY),
+    (RoutineChange::DeployWhatFails, 20 * DAY),
+    (RoutineChange::Scale, 12 * HOUR),
+    (RoutineChange::Rebalance, 4 * DAY),
+    (RoutineChange::Crash, 4 * DAY),
+    (RoutineChange::StartJob, 6 * HOUR),
 ];
 
 #[derive(Debug, Default)]
-struct Place {
+struct RoutineService {
     name: String,
     /// Index into [`KINDS`].
     kind: usize,
@@ -68,24 +68,27 @@ struct Place {
 }
 
 /// The traffic of some services.
-pub(crate) struct Traffic {
+pub(crate) struct RoutineTraffic {
     random: fastrand::Rng,
     spares: Spares,
-    places: Vec<Place>,
-    deeds: BTreeSet<(Millis, usize, Deed)>,
+    places: Vec<RoutineService>,
+    deeds: BTreeSet<(Millis, usize, RoutineChange)>,
     jobs_made: u64,
     /// The actions, with their counts.
     pub(crate) done: BTreeMap<&'static str, u64>,
 }
 
-impl Traffic {
+impl RoutineTraffic {
     /// Creates the services.
-    pub(crate) fn begin(world: &mut World, services: usize, seed: u64, spares: Spares) -> Self {
+    pub(crate) fn begin(world: &mut WatchedWorld, services: usize, seed: u64, spares: Spares) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut deeds = BTreeSet::new();
-        let places =
-            (0..services).map(|at| Place { name: format!("s-{at}"), kind: at % KINDS.len(), ..Place::default() });
-        let places: Vec<Place> = places.collect();
+        let places = (0..services).map(|at| RoutineService {
+            name: format!("s-{at}"),
+            kind: at % KINDS.len(),
+            ..RoutineService::default()
+        });
+        let places: Vec<RoutineService> = places.collect();
         for (at, place) in places.iter().enumerate() {
             world.create((KINDS[place.kind].spec)(ServiceSpec::new(CLUSTER, &place.name, random.u32(TASKS))));
             for (deed, mean) in HABITS {
@@ -96,7 +99,7 @@ impl Traffic {
     }
 
     /// Lets this much time pass.
-    pub(crate) fn pass(&mut self, world: &mut World, time: Millis) {
+    pub(crate) fn pass(&mut self, world: &mut WatchedWorld, time: Millis) {
         let until = world.now() + time;
         while let Some(next) = self.deeds.first().copied().filter(|(at, ..)| *at <= until) {
             self.deeds.remove(&next);
@@ -107,14 +110,14 @@ impl Traffic {
         world.advance(until - world.now());
     }
 
-    fn act(&mut self, world: &mut World, place: usize, deed: Deed) {
+    fn act(&mut self, world: &mut WatchedWorld, place: usize, deed: RoutineChange) {
         let done = match deed {
-            Deed::Deploy | Deed::DeployWhatFails => self.deploy(world, place, deed),
-            Deed::Scale => self.scale(world, place),
-            Deed::Rebalance => self.rebalance(world, place),
-            Deed::Crash => self.crash(world, place),
-            Deed::StartJob => self.start_job(world, place),
-            Deed::EndJob => return self.end_job(world, place),
+            RoutineChange::Deploy | RoutineChange::DeployWhatFails => self.deploy(world, place, deed),
+            RoutineChange::Scale => self.scale(world, place),
+            RoutineChange::Rebalance => self.rebalance(world, place),
+            RoutineChange::Crash => self.crash(world, place),
+            RoutineChange::StartJob => self.start_job(world, place),
+            RoutineChange::EndJob => return self.end_job(world, place),
         };
         let mean = HABITS.iter().find(|(habit, _)| *habit == deed).map_or(HOUR, |(_, mean)| *mean);
         // A postponed action is retried soon.
@@ -125,7 +128,7 @@ impl Traffic {
         }
     }
 
-    fn deploy(&mut self, world: &mut World, at: usize, deed: Deed) -> Option<&'static str> {
+    fn deploy(&mut self, world: &mut WatchedWorld, at: usize, deed: RoutineChange) -> Option<&'static str> {
         let old_stay = KINDS[self.places[at].kind].old_stay;
         let end_by = world.now() + old_stay + HOLD_MAX;
         let place = &self.places[at];
@@ -142,7 +145,7 @@ impl Traffic {
         let place = &mut self.places[at];
         world.ecs(|ecs| ecs.deploy(CLUSTER, &place.name)).unwrap();
         place.jobs_end_by = end_by;
-        if deed == Deed::Deploy {
+        if deed == RoutineChange::Deploy {
             return Some("deployments");
         }
         // Only ECS itself has a circuit breaker; for a service with another controller this is a normal deployment.
@@ -150,7 +153,7 @@ impl Traffic {
         Some(if fails.is_ok() { "deployments that fail and are rolled back" } else { "deployments" })
     }
 
-    fn scale(&mut self, world: &mut World, at: usize) -> Option<&'static str> {
+    fn scale(&mut self, world: &mut WatchedWorld, at: usize) -> Option<&'static str> {
         let to = self.random.u32(TASKS);
         let name = self.places[at].name.clone();
         let desired = world.region.lock().ecs.service(CLUSTER, &name).unwrap().desired_count;
@@ -164,7 +167,7 @@ impl Traffic {
 
     /// Whether a scale-in can start: no more long jobs than remaining tasks. Every other time, more workers than
     /// that have just taken short jobs.
-    fn make_way(&mut self, world: &mut World, at: usize, to: u32) -> Option<&'static str> {
+    fn make_way(&mut self, world: &mut WatchedWorld, at: usize, to: u32) -> Option<&'static str> {
         let end_by = world.now() + HOLD_MAX;
         let place = &self.places[at];
         let spares = self.spares == Spares::FalseAlarms;
@@ -187,7 +190,7 @@ impl Traffic {
         Some(what)
     }
 
-    fn rebalance(&mut self, world: &mut World, place: usize) -> Option<&'static str> {
+    fn rebalance(&mut self, world: &mut WatchedWorld, place: usize) -> Option<&'static str> {
         let place = &mut self.places[place];
         if self.spares == Spares::FalseAlarms && !place.jobs.is_empty() {
             return None;
@@ -197,22 +200,21 @@ impl Traffic {
         world.ecs(|ecs| ecs.rebalance(CLUSTER, &place.name)).ok().map(|()| "rebalancings")
     }
 
-    fn crash(&mut self, world: &mut World, place: usize) -> Option<&'static str> {
+    fn crash(&mut self, world: &mut WatchedWorld, place: usize) -> Option<&'static str> {
         let idle = self.idle_tasks(world, place);
         let task = self.random.choice(idle)?;
         world.ecs(|ecs| ecs.crash_task(&task)).unwrap();
         Some("crashes of idle tasks")
     }
 
-    fn idle_tasks(&self, world: &World, place: usize) -> Vec<String> {
+    fn idle_tasks(&self, world: &WatchedWorld, place: usize) -> Vec<String> {
         let place = &self.places[place];
-        let region = world.region.lock();
-        let tasks = region.ecs.tasks_of(CLUSTER, &place.name);
-        let runs = tasks.filter(|task| task.is_live() && task.last_status == TaskStatus::Running);
-        runs.filter(|task| !place.jobs.contains_key(&task.id)).map(|task| task.id.clone()).collect()
+        let mut idle = world.running_tasks(&place.name);
+        idle.retain(|task| !place.jobs.contains_key(task));
+        idle
     }
 
-    fn start_job(&mut self, world: &mut World, place: usize) -> Option<&'static str> {
+    fn start_job(&mut self, world: &mut WatchedWorld, place: usize) -> Option<&'static str> {
         let (what, lasts) = match self.random.u32(0..10) {
             0..7 => ("jobs of minutes", self.random.i64(20 * SECOND..4 * MINUTE)),
             _ => ("jobs of up to an hour", self.random.i64(4 * MINUTE..HOUR)),
@@ -225,7 +227,7 @@ impl Traffic {
     }
 
     /// A worker takes a job, if one is idle and ECS grants protection.
-    fn take_job(&mut self, world: &mut World, at: usize, lasts: Millis) -> bool {
+    fn take_job(&mut self, world: &mut WatchedWorld, at: usize, lasts: Millis) -> bool {
         let idle = self.idle_tasks(world, at);
         let place = &mut self.places[at];
         let desired = world.region.lock().ecs.service(CLUSTER, &place.name).unwrap().desired_count as usize;
@@ -241,37 +243,22 @@ impl Traffic {
         let (job, end) = (format!("job-{}", self.jobs_made), world.now() + lasts);
         // Workers declare more time than they need.
         let minutes = lasts / MINUTE + 30;
-        send(world, &json!({"type": "job.started", "jobId": job, "maxDurationMinutes": minutes}), &task);
+        world.send_about(&task, json!({"type": "job.started", "jobId": job, "maxDurationMinutes": minutes}));
         place.jobs.insert(task, (job, end));
-        self.deeds.insert((end, at, Deed::EndJob));
+        self.deeds.insert((end, at, RoutineChange::EndJob));
         true
     }
 
-    fn end_job(&mut self, world: &mut World, place: usize) {
+    fn end_job(&mut self, world: &mut WatchedWorld, place: usize) {
         let place = &mut self.places[place];
         let now = world.now();
         let over = place.jobs.extract_if(.., |_, (_, end)| *end <= now);
         for (task, (job, _)) in over.collect::<Vec<_>>() {
-            send(world, &json!({"type": "job.finished", "jobId": job}), &task);
+            world.send_about(&task, json!({"type": "job.finished", "jobId": job}));
         }
     }
 }
 
-fn is_steady(world: &World, service: &str) -> bool {
+fn is_steady(world: &WatchedWorld, service: &str) -> bool {
     world.region.lock().ecs.service(CLUSTER, service).unwrap().steady
-}
-
-/// Drawn so that the pause is independent of the past.
-fn pause(random: &mut fastrand::Rng, mean: Millis) -> Millis {
-    let seconds = -(1.0 - random.f64()).ln() * (mean / SECOND) as f64;
-    // At most ten times the mean, far below the range of an i64.
-    (seconds as Millis).clamp(1, 10 * mean / SECOND) * SECOND
-}
-
-fn send(world: &World, message: &serde_json::Value, task: &str) {
-    let mut region = world.region.lock();
-    let mut message = message.clone();
-    message["version"] = json!(1);
-    message["taskArn"] = json!(region.ecs.task(task).unwrap().arn);
-    region.queues.send(JOB_QUEUE, SendMessage::new(message.to_string())).unwrap();
 }

@@ -1,7 +1,7 @@
 //! The measurements of a soak test for each simulated day, and whether they grow.
 
 use crate::watch::parts::locked;
-use crate::watch::world::World;
+use crate::watch::world::WatchedWorld;
 use ecs_sim::doubles::clock::timestamp;
 use ecs_sim::region::{DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +46,7 @@ pub(crate) struct Notified {
 
 impl Notified {
     /// Drains the recorded output of the world, which would otherwise grow with time.
-    pub(crate) fn gather(&mut self, world: &World, day: &mut Day) {
+    pub(crate) fn gather(&mut self, world: &WatchedWorld, day: &mut Day) {
         day.reconciles += std::mem::take(&mut world.counted().reconciles).len();
         locked(&world.rechecks().inner.sent).clear();
         let notices = std::mem::take(&mut *locked(&world.parts.alerts.inner.notices));
@@ -69,17 +69,13 @@ impl Notified {
         for queue in [DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE] {
             queues.purge(queue).unwrap();
         }
-        for line in world.log.take() {
-            // Without the fields, which distinguish the lines.
-            let words = line.split(' ').take_while(|word| !word.contains('='));
-            *self.logged.entry(words.collect::<Vec<_>>().join(" ")).or_default() += 1;
-        }
+        world.count_logged(&mut self.logged);
     }
 }
 
 impl Day {
     /// Records the current figures if they are the largest of the day.
-    pub(crate) fn measure(&mut self, world: &World) {
+    pub(crate) fn measure(&mut self, world: &WatchedWorld) {
         let now = timestamp(world.now());
         let mut sizes = locked(&world.parts.store.inner.sizes);
         sizes.retain(|_, (_, keep_until)| *keep_until > now);
@@ -103,14 +99,14 @@ const LATE: RangeInclusive<u64> = 20..=30;
 /// Growth up to this factor may be random.
 const GROWTH_MAX: f64 = 1.2;
 
-type Figure = fn(&Day) -> f64;
+type DayFigure = fn(&Day) -> f64;
 
 /// The figures that have grown from the early days to the late ones.
 pub(crate) fn growth(days: &[Day]) -> Vec<String> {
-    let most = |of: &RangeInclusive<u64>, figure: Figure| {
+    let most = |of: &RangeInclusive<u64>, figure: DayFigure| {
         days.iter().filter(|day| of.contains(&day.number)).map(figure).fold(0.0, f64::max)
     };
-    let figures: [(&str, Figure); 3] = [
+    let figures: [(&str, DayFigure); 3] = [
         ("records of the state store", |day| day.records as f64),
         ("bytes of the state store", |day| day.store_bytes as f64),
         ("MiB of memory", |day| day.memory_mib),

@@ -3,10 +3,9 @@
 //! reporting.
 
 use crate::routine::kinds::KINDS;
-use crate::watch::world::{HOUR, MINUTE, SECOND, World};
-use ecs_sim::control_plane::{
-    ApiError, CircuitBreaker, ControlPlane, DeploymentRolloutState, Millis, ServiceSpec, TaskStatus,
-};
+use crate::watch::traffic::pause;
+use crate::watch::world::{HOUR, MINUTE, WatchedWorld};
+use ecs_sim::control_plane::{ApiError, CircuitBreaker, ControlPlane, DeploymentRolloutState, Millis, ServiceSpec};
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, JOB_QUEUE};
 use serde_json::{Value, json};
@@ -25,7 +24,7 @@ const SILENT_PERCENT: u32 = 1;
 const TWICE_PERCENT: u32 = 1;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Deed {
+enum SoakChange {
     Deploy,
     /// The tasks of the new version do not start, and the circuit breaker rolls back.
     DeployWhatFails,
@@ -44,47 +43,47 @@ enum Deed {
 }
 
 /// Each with the mean time between two occurrences, for one service.
-const HABITS: [(Deed, Millis); 10] = [
-    (Deed::Deploy, 2 * DAY),
-    (Deed::DeployWhatFails, 20 * DAY),
-    (Deed::Scale, DAY),
-    (Deed::Rebalance, 4 * DAY),
-    (Deed::Crash, 4 * DAY),
-    (Deed::LoseSpot, 8 * DAY),
-    (Deed::Stop, 20 * DAY),
-    (Deed::Protect, 10 * DAY),
-    (Deed::SendNonsense, 100 * DAY),
+const HABITS: [(SoakChange, Millis); 10] = [
+    (SoakChange::Deploy, 2 * DAY),
+    (SoakChange::DeployWhatFails, 20 * DAY),
+    (SoakChange::Scale, DAY),
+    (SoakChange::Rebalance, 4 * DAY),
+    (SoakChange::Crash, 4 * DAY),
+    (SoakChange::LoseSpot, 8 * DAY),
+    (SoakChange::Stop, 20 * DAY),
+    (SoakChange::Protect, 10 * DAY),
+    (SoakChange::SendNonsense, 100 * DAY),
     // A job for each task every four hours.
-    (Deed::StartJob, 24 * MINUTE),
+    (SoakChange::StartJob, 24 * MINUTE),
 ];
 
 /// The current work of a task's worker.
-struct Job {
+struct SoakJob {
     number: u64,
     end: Millis,
     is_silent: bool,
 }
 
-struct Place {
+struct SoakService {
     name: String,
     /// By task.
-    jobs: BTreeMap<String, Job>,
+    jobs: BTreeMap<String, SoakJob>,
 }
 
-pub(crate) struct Traffic {
+pub(crate) struct SoakTraffic {
     random: fastrand::Rng,
-    places: Vec<Place>,
-    deeds: BTreeMap<(Millis, u64), (usize, Deed)>,
+    places: Vec<SoakService>,
+    deeds: BTreeMap<(Millis, u64), (usize, SoakChange)>,
     deeds_made: u64,
     jobs_made: u64,
     /// The actions, with their counts.
     pub(crate) done: BTreeMap<&'static str, u64>,
 }
 
-impl Traffic {
+impl SoakTraffic {
     /// Creates the services.
-    pub(crate) fn begin(world: &mut World, services: usize, seed: u64) -> Self {
-        let place = |at: usize| Place { name: format!("s-{at}"), jobs: BTreeMap::new() };
+    pub(crate) fn begin(world: &mut WatchedWorld, services: usize, seed: u64) -> Self {
+        let place = |at: usize| SoakService { name: format!("s-{at}"), jobs: BTreeMap::new() };
         let mut traffic = Self {
             random: fastrand::Rng::with_seed(seed),
             places: (0..services).map(place).collect(),
@@ -104,7 +103,7 @@ impl Traffic {
     }
 
     /// Lets this much time pass.
-    pub(crate) fn pass(&mut self, world: &mut World, time: Millis) {
+    pub(crate) fn pass(&mut self, world: &mut WatchedWorld, time: Millis) {
         let until = world.now() + time;
         while let Some(next) = self.deeds.first_entry().filter(|next| next.key().0 <= until) {
             let ((at, _), (place, deed)) = next.remove_entry();
@@ -116,7 +115,7 @@ impl Traffic {
 
     /// No new actions start from now on; running ones continue to their end.
     pub(crate) fn stop(&mut self) {
-        self.deeds.retain(|_, (_, deed)| matches!(deed, Deed::Heartbeat(..) | Deed::EndJob(..)));
+        self.deeds.retain(|_, (_, deed)| matches!(deed, SoakChange::Heartbeat(..) | SoakChange::EndJob(..)));
     }
 
     /// Whether no action is left.
@@ -125,7 +124,7 @@ impl Traffic {
     }
 
     /// A person redeploys after a failed deployment; otherwise the service would stay failed forever.
-    pub(crate) fn mend_failed(&mut self, world: &mut World) {
+    pub(crate) fn mend_failed(&mut self, world: &mut WatchedWorld) {
         for place in &self.places {
             let failed = |ecs: &ControlPlane| {
                 ecs.service(CLUSTER, &place.name)
@@ -138,31 +137,31 @@ impl Traffic {
         }
     }
 
-    fn plan(&mut self, at: Millis, place: usize, deed: Deed) {
+    fn plan(&mut self, at: Millis, place: usize, deed: SoakChange) {
         self.deeds_made += 1;
         self.deeds.insert((at, self.deeds_made), (place, deed));
     }
 
-    fn plan_next(&mut self, now: Millis, place: usize, deed: Deed, mean: Millis) {
-        let seconds = -(1.0 - self.random.f64()).ln() * (mean / SECOND) as f64;
-        // At most ten times the mean, far below the range of an i64.
-        let pause = (seconds as Millis).clamp(1, 10 * mean / SECOND) * SECOND;
+    fn plan_next(&mut self, now: Millis, place: usize, deed: SoakChange, mean: Millis) {
+        let pause = pause(&mut self.random, mean);
         self.plan(now + pause, place, deed);
     }
 
-    fn act(&mut self, world: &mut World, place: usize, deed: Deed) {
+    fn act(&mut self, world: &mut WatchedWorld, place: usize, deed: SoakChange) {
         let done = match &deed {
-            Deed::Heartbeat(task, number) => self.heartbeat(world, place, task, *number),
-            Deed::EndJob(task, number) => self.end_job(world, place, task, *number),
-            Deed::StartJob => self.start_job(world, place),
-            Deed::SendNonsense => self.send_nonsense(world),
-            Deed::Crash => self.befall(world, place, "crashes", ControlPlane::crash_task),
-            Deed::LoseSpot => self.befall(world, place, "losses of Spot capacity", ControlPlane::interrupt_task),
-            Deed::Stop => self.befall(world, place, "tasks stopped by people", ControlPlane::stop_task),
-            Deed::Protect => self.befall(world, place, "tasks protected by people", |ecs, task| {
+            SoakChange::Heartbeat(task, number) => self.heartbeat(world, place, task, *number),
+            SoakChange::EndJob(task, number) => self.end_job(world, place, task, *number),
+            SoakChange::StartJob => self.start_job(world, place),
+            SoakChange::SendNonsense => self.send_nonsense(world),
+            SoakChange::Crash => self.befall(world, place, "crashes", ControlPlane::crash_task),
+            SoakChange::LoseSpot => self.befall(world, place, "losses of Spot capacity", ControlPlane::interrupt_task),
+            SoakChange::Stop => self.befall(world, place, "tasks stopped by people", ControlPlane::stop_task),
+            SoakChange::Protect => self.befall(world, place, "tasks protected by people", |ecs, task| {
                 ecs.set_own_protection(task, Some(90)).map(drop)
             }),
-            Deed::Deploy | Deed::DeployWhatFails | Deed::Scale | Deed::Rebalance => self.operate(world, place, &deed),
+            SoakChange::Deploy | SoakChange::DeployWhatFails | SoakChange::Scale | SoakChange::Rebalance => {
+                self.operate(world, place, &deed)
+            }
         };
         if let Some(what) = done {
             *self.done.entry(what).or_default() += 1;
@@ -173,13 +172,13 @@ impl Traffic {
     }
 
     /// Actions that ECS rejects are skipped.
-    fn operate(&mut self, world: &mut World, place: usize, deed: &Deed) -> Option<&'static str> {
+    fn operate(&mut self, world: &mut WatchedWorld, place: usize, deed: &SoakChange) -> Option<&'static str> {
         let name = &self.places[place].name;
         let count = self.random.u32(SCALED);
         let (done, what) = world.ecs(|ecs| match deed {
-            Deed::Deploy => (ecs.deploy(CLUSTER, name).map(drop), "deployments"),
-            Deed::DeployWhatFails => (deploy_what_fails(ecs, name), "deployments that fail"),
-            Deed::Scale => (ecs.set_desired_count(CLUSTER, name, count), "changes of a desired count"),
+            SoakChange::Deploy => (ecs.deploy(CLUSTER, name).map(drop), "deployments"),
+            SoakChange::DeployWhatFails => (deploy_what_fails(ecs, name), "deployments that fail"),
+            SoakChange::Scale => (ecs.set_desired_count(CLUSTER, name, count), "changes of a desired count"),
             _ => (ecs.rebalance(CLUSTER, name), "rebalancings"),
         });
         done.ok().map(|()| what)
@@ -188,24 +187,17 @@ impl Traffic {
     /// An action on one of a service's tasks, busy or not.
     fn befall(
         &mut self,
-        world: &mut World,
+        world: &mut WatchedWorld,
         place: usize,
         what: &'static str,
         act: impl FnOnce(&mut ControlPlane, &str) -> Result<(), ApiError>,
     ) -> Option<&'static str> {
-        let task = self.random.choice(self.running_tasks(world, place))?;
+        let task = self.random.choice(world.running_tasks(&self.places[place].name))?;
         world.ecs(|ecs| act(ecs, &task)).ok().map(|()| what)
     }
 
-    fn running_tasks(&self, world: &World, place: usize) -> Vec<String> {
-        let region = world.region.lock();
-        let tasks = region.ecs.tasks_of(CLUSTER, &self.places[place].name);
-        let running = tasks.filter(|task| task.is_live() && task.last_status == TaskStatus::Running);
-        running.map(|task| task.id.clone()).collect()
-    }
-
-    fn start_job(&mut self, world: &mut World, place: usize) -> Option<&'static str> {
-        let mut idle = self.running_tasks(world, place);
+    fn start_job(&mut self, world: &mut WatchedWorld, place: usize) -> Option<&'static str> {
+        let mut idle = world.running_tasks(&self.places[place].name);
         idle.retain(|task| !self.places[place].jobs.contains_key(task));
         let task = self.random.choice(idle)?;
         let lasts = match self.random.u32(0..100) {
@@ -214,39 +206,39 @@ impl Traffic {
             _ => self.random.i64(HOUR..6 * HOUR),
         };
         self.jobs_made += 1;
-        let job = Job {
+        let job = SoakJob {
             number: self.jobs_made,
             end: world.now() + lasts,
             is_silent: self.random.u32(..100) < SILENT_PERCENT,
         };
         let number = job.number;
         if lasts > HEARTBEAT_EVERY {
-            self.plan(world.now() + HEARTBEAT_EVERY, place, Deed::Heartbeat(task.clone(), number));
+            self.plan(world.now() + HEARTBEAT_EVERY, place, SoakChange::Heartbeat(task.clone(), number));
         }
-        self.plan(job.end, place, Deed::EndJob(task.clone(), number));
+        self.plan(job.end, place, SoakChange::EndJob(task.clone(), number));
         self.places[place].jobs.insert(task.clone(), job);
         self.send(world, json!({"type": "job.started", "maxDurationMinutes": DECLARED_MINUTES}), &task, number);
         Some("jobs")
     }
 
     /// Whether a worker still runs its job: its task has not stopped or started to stop.
-    fn is_at_work(&self, world: &World, place: usize, task: &str, number: u64) -> bool {
+    fn is_at_work(&self, world: &WatchedWorld, place: usize, task: &str, number: u64) -> bool {
         let has_it = self.places[place].jobs.get(task).is_some_and(|job| job.number == number && !job.is_silent);
         has_it && world.region.lock().ecs.task(task).is_some_and(|task| task.is_live())
     }
 
-    fn heartbeat(&mut self, world: &mut World, place: usize, task: &str, number: u64) -> Option<&'static str> {
+    fn heartbeat(&mut self, world: &mut WatchedWorld, place: usize, task: &str, number: u64) -> Option<&'static str> {
         if !self.is_at_work(world, place, task, number) {
             return None;
         }
         if self.places[place].jobs[task].end > world.now() + HEARTBEAT_EVERY {
-            self.plan(world.now() + HEARTBEAT_EVERY, place, Deed::Heartbeat(task.to_owned(), number));
+            self.plan(world.now() + HEARTBEAT_EVERY, place, SoakChange::Heartbeat(task.to_owned(), number));
         }
         self.send(world, json!({"type": "job.heartbeat", "maxDurationMinutes": DECLARED_MINUTES}), task, number);
         Some("heartbeats")
     }
 
-    fn end_job(&mut self, world: &mut World, place: usize, task: &str, number: u64) -> Option<&'static str> {
+    fn end_job(&mut self, world: &mut WatchedWorld, place: usize, task: &str, number: u64) -> Option<&'static str> {
         let is_at_work = self.is_at_work(world, place, task, number);
         let job = self.places[place].jobs.remove(task)?;
         if job.is_silent {
@@ -259,19 +251,15 @@ impl Traffic {
         Some("jobs that finished")
     }
 
-    fn send(&mut self, world: &World, mut message: Value, task: &str, job: u64) {
-        let mut region = world.region.lock();
-        message["version"] = json!(1);
+    fn send(&mut self, world: &WatchedWorld, mut message: Value, task: &str, job: u64) {
         message["jobId"] = json!(format!("job-{job}"));
-        message["taskArn"] = json!(region.ecs.task(task).unwrap().arn);
-        let body = serde_json::to_string(&message).unwrap();
-        let id = region.queues.send(JOB_QUEUE, SendMessage::new(body)).unwrap();
+        let id = world.send_about(task, message);
         if self.random.u32(..100) < TWICE_PERCENT {
-            region.queues.deliver_again(JOB_QUEUE, &id).unwrap();
+            world.region.lock().queues.deliver_again(JOB_QUEUE, &id).unwrap();
         }
     }
 
-    fn send_nonsense(&mut self, world: &World) -> Option<&'static str> {
+    fn send_nonsense(&mut self, world: &WatchedWorld) -> Option<&'static str> {
         let body = r#"{"version": 1, "type": "job.paused"}"#;
         world.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body)).unwrap();
         Some("messages that say nothing")

@@ -1,8 +1,8 @@
 //! The faults of a soak test, drawn from a seed: each lasts ten minutes, sometimes several at once.
 
-use crate::watch::counted::Cause;
+use crate::watch::counted::InvocationCause;
 use crate::watch::parts::locked;
-use crate::watch::world::World;
+use crate::watch::world::WatchedWorld;
 use ecs_sim::region::Fault;
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ const FAULTS: [(Fault, &str); 4] = [
     (Fault::CallLost, "calls to ecs that get lost"),
     (Fault::AnswerLost, "answers of ecs that get lost"),
 ];
-const CAUSES: [Cause; 4] = [Cause::Event, Cause::Recheck, Cause::Sweep, Cause::Job];
+const CAUSES: [InvocationCause; 4] =
+    [InvocationCause::Event, InvocationCause::Recheck, InvocationCause::Sweep, InvocationCause::Job];
 
 /// Number of copies of a recheck in a bad hour, and the maximum delay of a recheck, in seconds, at any time.
 const COPIES_MAX: usize = 2;
@@ -26,7 +27,7 @@ pub(crate) struct Weather {
 }
 
 impl Weather {
-    pub(crate) fn begin(world: &mut World, seed: u64) -> Self {
+    pub(crate) fn begin(world: &mut WatchedWorld, seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut disorder = locked(&world.rechecks().inner.disorder);
         (disorder.random, disorder.late_max) = (random.fork(), LATE_SECONDS_MAX);
@@ -35,7 +36,7 @@ impl Weather {
     }
 
     /// Draws the faults of the next ten minutes.
-    pub(crate) fn change(&mut self, world: &mut World) {
+    pub(crate) fn change(&mut self, world: &mut WatchedWorld) {
         self.clear(world);
         world.delivers.events = !self.is(3, "ten minutes whose events get lost");
         if self.is(2, "ten minutes in which rechecks cannot be sent") {
@@ -63,7 +64,7 @@ impl Weather {
     }
 
     /// Removes all faults.
-    pub(crate) fn clear(&mut self, world: &mut World) {
+    pub(crate) fn clear(&mut self, world: &mut WatchedWorld) {
         world.delivers.events = true;
         world.rechecks().failing.fail_none();
         locked(&world.rechecks().inner.disorder).copies = 1..=1;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 /// What a command does.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Deed {
+pub(super) enum CommandEffect {
     /// It calls ECS.
     Ecs { operation: String, request: Value },
     /// It invokes the function.
@@ -38,13 +38,13 @@ pub(super) fn shape(line: &str) -> String {
 }
 
 /// Reads a command line.
-pub(super) fn read(line: &str) -> Deed {
+pub(super) fn read(line: &str) -> CommandEffect {
     let words = words(line);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["aws", "ecs", operation, options @ ..] => {
             let request = options_of(options).into_iter().filter(|(name, _)| *name != "region").map(member).collect();
-            Deed::Ecs { operation: capitalized(&camel_case(operation)), request: Value::Object(request) }
+            CommandEffect::Ecs { operation: capitalized(&camel_case(operation)), request: Value::Object(request) }
         }
         ["aws", "lambda", "invoke", options @ .., "/dev/stdout"] => {
             let options = options_of(options);
@@ -52,7 +52,7 @@ pub(super) fn read(line: &str) -> Deed {
             assert_eq!(options.len(), 4, "{line}");
             assert_eq!((value("region"), value("function-name")), (Some("eu-west-1"), Some("taskhold")), "{line}");
             assert_eq!(value("cli-binary-format"), Some("raw-in-base64-out"), "{line}");
-            Deed::Invoke { payload: value("payload").unwrap().to_owned() }
+            CommandEffect::Invoke { payload: value("payload").unwrap().to_owned() }
         }
         _ => panic!("not a command of the AWS CLI: {line}"),
     }
@@ -108,8 +108,8 @@ fn a_command_is_read_as_the_shell_and_the_cli_read_it() {
     let update = "aws ecs update-service --region eu-west-1 --service web --deployment-configuration maximumPercent=300,minimumHealthyPercent=100";
     let request =
         json!({"service": "web", "deploymentConfiguration": {"maximumPercent": 300, "minimumHealthyPercent": 100}});
-    assert_eq!(read(update), Deed::Ecs { operation: "UpdateService".to_owned(), request });
+    assert_eq!(read(update), CommandEffect::Ecs { operation: "UpdateService".to_owned(), request });
     let tag = "aws ecs tag-resource --resource-arn x --tags key=taskhold:deadline-minutes,value=90";
     let request = json!({"resourceArn": "x", "tags": [{"key": "taskhold:deadline-minutes", "value": "90"}]});
-    assert_eq!(read(tag), Deed::Ecs { operation: "TagResource".to_owned(), request });
+    assert_eq!(read(tag), CommandEffect::Ecs { operation: "TagResource".to_owned(), request });
 }

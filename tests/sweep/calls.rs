@@ -1,12 +1,13 @@
 //! The calls to ECS of a sweep over many services, and their rate.
 
-use super::{MINUTE_MS, Stage, described};
+use super::{described, services};
+use crate::stage::StagedRegion;
 use ecs_sim::control_plane::{Millis, ServiceSpec};
 use ecs_sim::region::{CLUSTER, RECHECK_QUEUE};
 use std::collections::BTreeSet;
 
 /// As in template.yaml: `SweepMinutes`.
-const PERIOD_MS: Millis = 5 * MINUTE_MS;
+const PERIOD_MS: Millis = 5 * 60_000;
 /// As ECS documents them: the operations that share a bucket.
 const SERVICE_READS: [&str; 2] = ["DescribeServices", "ListServices"];
 const RESOURCE_READS: [&str; 2] = ["DescribeTasks", "ListTasks"];
@@ -15,15 +16,15 @@ const RESOURCE_READS: [&str; 2] = ["DescribeTasks", "ListTasks"];
 const OTHER_READS: [&str; 2] = ["GetTaskProtection", "DescribeServiceDeployments"];
 
 /// Sweeps, and lets rechecks continue until nothing is left. Returns how long that takes.
-fn whole_sweep(stage: &mut Stage) -> Millis {
+fn whole_sweep(stage: &mut StagedRegion) -> Millis {
     let began_at = stage.region.lock().now();
     stage.sweep();
-    while stage.deliver(RECHECK_QUEUE).is_some() {}
+    while stage.deliver_from(RECHECK_QUEUE).is_some() {}
     stage.region.lock().now() - began_at
 }
 
 /// When these operations were called.
-fn called_at(stage: &Stage, operations: &[&str]) -> Vec<Millis> {
+fn called_at(stage: &StagedRegion, operations: &[&str]) -> Vec<Millis> {
     let region = stage.region.lock();
     let calls = region.calls.iter().filter(|call| operations.contains(&call.operation.as_str()));
     calls.map(|call| call.at).collect()
@@ -40,7 +41,7 @@ fn burst(called_at: &[Millis]) -> Millis {
 
 #[test]
 fn a_sweep_over_a_thousand_steady_services_makes_at_most_115_calls() {
-    let mut stage = Stage::new(1000);
+    let mut stage = services(1000);
     let took = whole_sweep(&mut stage);
     let calls = stage.region.lock().calls.len();
     println!("\nsweep over 1,000 steady services: {calls} calls, {} s", took / 1000);
@@ -50,7 +51,7 @@ fn a_sweep_over_a_thousand_steady_services_makes_at_most_115_calls() {
 
 #[test]
 fn twenty_deployments_of_fifty_tasks_add_at_most_five_calls_each() {
-    let mut stage = Stage::with(980, 2);
+    let mut stage = services(980);
     stage.add(20, 50);
     for number in 980..1000 {
         stage.region.lock().ecs.deploy(CLUSTER, &format!("web-{number:03}")).unwrap();
@@ -64,7 +65,7 @@ fn twenty_deployments_of_fifty_tasks_add_at_most_five_calls_each() {
 
 #[test]
 fn a_sweep_over_three_thousand_services_ends_within_its_period_and_takes_a_quarter_of_the_buckets() {
-    let mut stage = Stage::with(1500, 2);
+    let mut stage = services(1500);
     stage.create(25, |name| {
         let tags = [("taskhold:managed".to_owned(), "true".to_owned())].into();
         ServiceSpec { tags, ..ServiceSpec::new(CLUSTER, name, 50) }

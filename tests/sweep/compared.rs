@@ -97,12 +97,12 @@ impl ServiceUpdates for AllInProgress {
 }
 
 /// A Region and its function.
-struct Side {
+struct ComparedRegion {
     region: SharedRegion,
     function: Function,
 }
 
-impl Side {
+impl ComparedRegion {
     fn new(variants: Variants, remediates: &str, ecs: impl FnOnce(SimulatedEcs) -> Arc<dyn EcsClient>) -> Self {
         let region = SharedRegion::new(Region::for_scenario(variants));
         let settings = ["TASKHOLD_REMEDIATIONS", "TASKHOLD_POLICY"].map(|name| (name, remediates));
@@ -148,7 +148,7 @@ struct Found {
 
 /// What happens between two sweeps, the same on both sides. Task ids are drawn from those that run.
 #[derive(Clone, Debug)]
-enum Happens {
+enum BetweenSweeps {
     Message(&'static str, String),
     OwnProtection(String, Option<i64>),
     Deploys(String),
@@ -162,8 +162,8 @@ enum Happens {
     Later(i64),
 }
 
-impl Happens {
-    fn drawn(random: &mut Rng, side: &Side) -> Self {
+impl BetweenSweeps {
+    fn drawn(random: &mut Rng, side: &ComparedRegion) -> Self {
         let service = format!("web-{}", random.usize(..SERVICES));
         let tasks = side.ecs(|ecs| {
             let of_service = ecs.tasks_of(CLUSTER, &service).filter(|task| task.is_live());
@@ -187,7 +187,7 @@ impl Happens {
         }
     }
 
-    fn happens_to(&self, side: &Side) {
+    fn happens_to(&self, side: &ComparedRegion) {
         // A service may have been removed, and a task may be stopping: ECS then refuses.
         match self {
             Self::Message(kind, task) => {
@@ -254,8 +254,8 @@ fn a_sweep_finds_and_repairs_what_one_that_reads_everything_finds_and_repairs() 
         let variants = variants[random.usize(..variants.len())];
         let remediates = *random.choice(&["", "release-idle", "raise-desired-count"]).unwrap();
         let sides = [
-            Side::new(variants, remediates, |ecs| Arc::new(ecs)),
-            Side::new(variants, remediates, |ecs| Arc::new(AllInProgress(ecs))),
+            ComparedRegion::new(variants, remediates, |ecs| Arc::new(ecs)),
+            ComparedRegion::new(variants, remediates, |ecs| Arc::new(AllInProgress(ecs))),
         ];
         for number in 0..SERVICES {
             let spec = service(number, &mut random);
@@ -266,12 +266,12 @@ fn a_sweep_finds_and_repairs_what_one_that_reads_everything_finds_and_repairs() 
         let mut history = Vec::new();
         for _ in 0..12 {
             for _ in 0..random.u32(1..4) {
-                let happens = Happens::drawn(&mut random, &sides[0]);
+                let happens = BetweenSweeps::drawn(&mut random, &sides[0]);
                 sides.iter().for_each(|side| happens.happens_to(side));
                 history.push(happens);
             }
             let found = sides.each_ref().map(|side| {
-                Happens::Later(5).happens_to(side);
+                BetweenSweeps::Later(5).happens_to(side);
                 side.invoke(&json!({"sweep": {}}));
                 side.found()
             });

@@ -3,11 +3,11 @@
 
 use super::stack::{SWITCHES, Template};
 use super::texts;
-use crate::files::path;
+use crate::files::{path, rust_files};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Permissions that exist only while a parameter enables them.
 const SWITCHED: [(&str, &str); 2] = [
@@ -27,12 +27,6 @@ fn function_statements(template: &Template) -> Vec<Value> {
 
 fn sids(template: &Template) -> BTreeSet<String> {
     function_statements(template).iter().map(|statement| statement["Sid"].as_str().unwrap().to_owned()).collect()
-}
-
-fn rust_files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let files = entries.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] });
-    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
 /// The IAM actions of the calls in a file: `self.0.describe_tasks()…send()` with `aws_sdk_ecs::Client` is

@@ -13,7 +13,7 @@ const WORKER: &str = "arn:aws:iam::111122223333:role/worker";
 const ADMINISTRATOR: &str = "arn:aws:iam::111122223333:user/administrator";
 
 /// A request to send a message.
-struct Request {
+struct SendRequest {
     /// The service, if the sender is one.
     service: Option<&'static str>,
     /// Condition keys of the request.
@@ -23,21 +23,21 @@ struct Request {
 }
 
 /// A role or user that may send to every queue, as far as its own policies go.
-fn by(principal: &'static str) -> Request {
+fn by(principal: &'static str) -> SendRequest {
     let keys =
         [("aws:PrincipalArn", principal), ("aws:PrincipalIsAWSService", "false"), ("aws:SecureTransport", "true")];
-    Request { service: None, keys: keys.into(), own_allow: true }
+    SendRequest { service: None, keys: keys.into(), own_allow: true }
 }
 
 /// A service on behalf of a resource. It is no principal with an ARN (IAM User Guide, "AWS global condition context
 /// keys").
-fn by_service(service: &'static str, source: &'static str) -> Request {
+fn by_service(service: &'static str, source: &'static str) -> SendRequest {
     let keys = [("aws:SourceArn", source), ("aws:PrincipalIsAWSService", "true"), ("aws:SecureTransport", "true")];
-    Request { service: Some(service), keys: keys.into(), own_allow: false }
+    SendRequest { service: Some(service), keys: keys.into(), own_allow: false }
 }
 
 /// One operator of a condition, for the operators that the template uses. A negated operator matches a missing key.
-fn holds(operator: &str, key: &str, wanted: &str, request: &Request) -> bool {
+fn holds(operator: &str, key: &str, wanted: &str, request: &SendRequest) -> bool {
     let found = request.keys.get(key).copied();
     match operator {
         "Bool" | "ArnEquals" => found == Some(wanted),
@@ -46,7 +46,7 @@ fn holds(operator: &str, key: &str, wanted: &str, request: &Request) -> bool {
     }
 }
 
-fn matches(statement: &Value, request: &Request) -> bool {
+fn matches(statement: &Value, request: &SendRequest) -> bool {
     let action = statement["Action"].as_str().unwrap();
     let principal = match statement["Principal"]["Service"].as_str() {
         Some(service) => request.service == Some(service),
@@ -61,7 +61,7 @@ fn matches(statement: &Value, request: &Request) -> bool {
         && keys.all(|(operator, key, wanted)| holds(operator, key, wanted, request))
 }
 
-fn may_send(template: &Template, queue: &str, request: &Request) -> bool {
+fn may_send(template: &Template, queue: &str, request: &SendRequest) -> bool {
     let policy = &template.properties(&format!("{queue}Policy"))["PolicyDocument"]["Statement"];
     let statements: Vec<&Value> =
         policy.as_array().unwrap().iter().filter(|statement| matches(statement, request)).collect();

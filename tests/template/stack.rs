@@ -15,7 +15,7 @@ pub(crate) struct Template(pub(crate) Value);
 
 /// The values of references by name, and the conditions that hold.
 #[derive(Default)]
-struct Known {
+struct StackValues {
     references: BTreeMap<String, String>,
     conditions: BTreeMap<String, bool>,
 }
@@ -34,7 +34,7 @@ impl Template {
     /// These parameters set, the others at their defaults.
     pub(crate) fn with(parameters: &[(&str, &str)]) -> Self {
         let yaml: yaml_serde::Value = yaml_serde::from_str(&read("template.yaml")).unwrap();
-        let mut known = Known { references: references(&yaml), conditions: BTreeMap::new() };
+        let mut known = StackValues { references: references(&yaml), conditions: BTreeMap::new() };
         for (name, value) in parameters {
             assert!(yaml["Parameters"].get(name).is_some(), "{name} is a parameter");
             known.references.insert((*name).to_owned(), (*value).to_owned());
@@ -103,7 +103,7 @@ fn references(yaml: &yaml_serde::Value) -> BTreeMap<String, String> {
     .into();
     for (name, parameter) in yaml["Parameters"].as_mapping().unwrap() {
         if let Some(default) = parameter.get("Default") {
-            let default = plain(default, &Known::default());
+            let default = plain(default, &StackValues::default());
             let default = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
             references.insert(name.as_str().unwrap().to_owned(), default);
         }
@@ -124,7 +124,7 @@ fn references(yaml: &yaml_serde::Value) -> BTreeMap<String, String> {
 
 /// Plain JSON: `!Ref` and `!Sub` resolved with the known values, `!If` and condition functions evaluated, `!GetAtt
 /// A.Arn` replaced by the text `A.Arn`, and `AWS::NoValue` omitted.
-fn plain(yaml: &yaml_serde::Value, known: &Known) -> Value {
+fn plain(yaml: &yaml_serde::Value, known: &StackValues) -> Value {
     match yaml {
         yaml_serde::Value::Tagged(tagged) if tagged.tag == "!If" => {
             let holds = known.conditions[tagged.value[0].as_str().unwrap()];
@@ -144,7 +144,7 @@ fn plain(yaml: &yaml_serde::Value, known: &Known) -> Value {
 }
 
 /// The result of a CloudFormation function.
-fn called(function: &str, argument: Value, known: &Known) -> Value {
+fn called(function: &str, argument: Value, known: &StackValues) -> Value {
     let is_true = |value: &Value| value.as_bool().unwrap_or_else(|| panic!("{value} is no condition"));
     match (function, &argument) {
         ("!Ref", Value::String(name)) if name == "AWS::NoValue" => Value::Null,

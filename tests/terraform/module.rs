@@ -1,12 +1,11 @@
 //! Evaluates the Terraform module with given variables, and names its resources and properties as CloudFormation does.
 
-use crate::files::path;
+use crate::files::{names, read};
 use hcl::eval::{Context, Evaluate, FuncArgs, FuncDef, ParamType};
 use hcl::structure::{Block, Body, Structure};
 use hcl::{Expression, Value as Hcl};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::fs;
 
 /// Arguments without a counterpart in the template: Terraform's own, generated names, and the package.
 const OMITTED: [&str; 8] =
@@ -29,12 +28,12 @@ const RENAMED: [(&str, &str, &str); 12] = [
 ];
 
 /// The module for cluster `video` of account 111122223333 in eu-west-1.
-pub(crate) struct Module {
+pub(crate) struct TerraformModule {
     body: Body,
     context: Context<'static>,
 }
 
-impl Module {
+impl TerraformModule {
     /// The module in this text, with these values of variables and the others at their defaults.
     pub(crate) fn of(text: &str, given: &[(String, Value)]) -> Self {
         let mut module = Self { body: hcl::parse(text).unwrap(), context: Context::new() };
@@ -190,9 +189,8 @@ impl Module {
 
 /// The text of all files of the module.
 pub(crate) fn source() -> String {
-    let entries = fs::read_dir(path("terraform")).unwrap().map(|entry| entry.unwrap().path());
-    let files = entries.filter(|file| file.extension().is_some_and(|extension| extension == "tf"));
-    files.map(|file| fs::read_to_string(file).unwrap()).collect::<Vec<_>>().join("\n")
+    let files = names("terraform").into_iter().filter(|file| file.ends_with(".tf"));
+    files.map(|file| read(&format!("terraform/{file}"))).collect::<Vec<_>>().join("\n")
 }
 
 fn attribute<'a>(body: &'a Body, name: &str) -> Option<&'a Expression> {
@@ -241,10 +239,10 @@ fn reference(kind: &str, name: &str) -> Value {
     }
 }
 
-type Function = fn(FuncArgs) -> Result<Hcl, String>;
+type HclFunction = fn(FuncArgs) -> Result<Hcl, String>;
 
 /// The functions of Terraform that the module calls.
-const FUNCTIONS: [(&str, Function); 9] = [
+const FUNCTIONS: [(&str, HclFunction); 9] = [
     ("jsonencode", |args| Ok(Hcl::from(serde_json::to_string(&args[0]).unwrap()))),
     ("tostring", |args| Ok(Hcl::from(text(&args[0])))),
     ("floor", |args| Ok(Hcl::from(args[0].as_f64().ok_or("no number")?.floor()))),

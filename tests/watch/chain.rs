@@ -1,9 +1,9 @@
 //! One watch: at most twenty checks in three hours, and one chain of rechecks, however many events arrive at once.
 
-use super::counted::Cause;
+use super::counted::InvocationCause;
 use super::parts::locked;
 use super::rollouts::ROLLOUTS;
-use super::world::{HOUR, MINUTE, SECOND, World};
+use super::world::{HOUR, MINUTE, SECOND, WatchedWorld};
 use ecs_sim::control_plane::{Millis, ServiceSpec, Setup, StrategySpec, Variants};
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, JOB_QUEUE};
@@ -19,7 +19,7 @@ fn pauses(moments: &[Millis]) -> Vec<Millis> {
 
 /// A service whose deployment bakes for hours without protected tasks: the rollout is in progress, and nothing is
 /// ever due.
-fn baking(world: &mut World) {
+fn baking(world: &mut WatchedWorld) {
     let strategy = StrategySpec::BlueGreen;
     world.create(ServiceSpec { strategy, bake_minutes: 600, ..ServiceSpec::new(CLUSTER, "web", 2) });
     world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
@@ -27,11 +27,11 @@ fn baking(world: &mut World) {
 
 #[test]
 fn where_nothing_is_due_the_checks_come_after_30_seconds_1_2_5_10_and_then_15_minutes() {
-    let mut world = World::new(Setup::default(), &[]);
+    let mut world = WatchedWorld::new(Setup::default(), &[]);
     let started_at = world.now();
     baking(&mut world);
     world.advance(3 * HOUR);
-    let checks = world.reconciles(Cause::Recheck);
+    let checks = world.reconciles(InvocationCause::Recheck);
     let pauses = pauses(&[vec![started_at], checks.clone()].concat());
     println!("\na watch of 3 hours: {} checks, after {pauses:?} s", checks.len());
     assert_eq!(pauses[..5], [30, 60, 120, 300, 600]);
@@ -46,15 +46,15 @@ fn a_watch_of_three_hours_takes_at_most_20_checks_whatever_moves() {
         for (how, variants) in [("with sweeps", Variants::all()), ("no sweep", vec![Variants::default()])] {
             let [mut checks, mut by_events, mut by_sweeps, mut alerts] = [Range::default(); 4];
             for variants in variants {
-                let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
+                let mut world = WatchedWorld::new(Setup { variants, ..Setup::default() }, &[]);
                 if how == "with sweeps" {
                     world.sweep_every(5 * MINUTE, 41 * SECOND);
                 }
                 rollout.begin(&mut world);
                 world.advance(3 * HOUR);
-                checks.take(world.reconciles(Cause::Recheck).len());
-                by_events.take(world.reconciles(Cause::Event).len());
-                by_sweeps.take(world.reconciles(Cause::Sweep).len());
+                checks.take(world.reconciles(InvocationCause::Recheck).len());
+                by_events.take(world.reconciles(InvocationCause::Event).len());
+                by_sweeps.take(world.reconciles(InvocationCause::Sweep).len());
                 alerts.take(world.notices().len());
                 assert!(world.awaited("web") <= 1);
             }
@@ -97,13 +97,13 @@ const COPIES: usize = 100;
 
 /// The state of the service when a hundred copies of an event arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Service {
+enum ServiceMoment {
     Steady,
     Moving,
     HeldUp,
 }
 
-fn burst(world: &mut World, event: &Value, copies: Copies) {
+fn burst(world: &mut WatchedWorld, event: &Value, copies: Copies) {
     match copies {
         Copies::OneByOne => {
             for copy in 0..COPIES {
@@ -124,14 +124,14 @@ fn burst(world: &mut World, event: &Value, copies: Copies) {
 }
 
 /// Reconciles within 31 seconds of the burst; then, in the hour after it, reconciles and rechecks sent.
-fn reconciles_after_a_burst(service: Service, copies: Copies, latency: Millis) -> (usize, usize, usize) {
-    let mut world = World::new(Setup::default(), &[]);
+fn reconciles_after_a_burst(service: ServiceMoment, copies: Copies, latency: Millis) -> (usize, usize, usize) {
+    let mut world = WatchedWorld::new(Setup::default(), &[]);
     world.delivers.events = false;
     world.region.lock().latency_ms = latency;
     match service {
-        Service::Steady => drop(world.create(ServiceSpec::new(CLUSTER, "web", 2))),
-        Service::Moving => baking(&mut world),
-        Service::HeldUp => {
+        ServiceMoment::Steady => drop(world.create(ServiceSpec::new(CLUSTER, "web", 2))),
+        ServiceMoment::Moving => baking(&mut world),
+        ServiceMoment::HeldUp => {
             let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 2));
             world.protect(&tasks, Some(600));
             world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
@@ -144,7 +144,7 @@ fn reconciles_after_a_burst(service: Service, copies: Copies, latency: Millis) -
     let soon = world.counted().reconciles.len();
     locked(&world.rechecks().inner.sent).clear();
     world.advance(HOUR);
-    assert_eq!(world.awaited("web"), usize::from(service != Service::Steady));
+    assert_eq!(world.awaited("web"), usize::from(service != ServiceMoment::Steady));
     assert_eq!(world.failures, 0);
     let (reconciles, sent) = (world.counted().reconciles.len() - soon, locked(&world.rechecks().inner.sent).len());
     println!("{:<39} | {soon:>13} | {reconciles}, {sent}", format!("{service:?}, {copies:?}, {latency} ms a call"));
@@ -157,7 +157,7 @@ const SERVICES_AT_ONCE: usize = 4;
 const BURST_TITLE: &str =
     "copies of an event in one second   | reconciles in 31 s | in the hour after: reconciles, rechecks sent";
 
-fn a_burst_causes_two_reconciles(cases: &[(Service, Copies, Millis)]) {
+fn a_burst_causes_two_reconciles(cases: &[(ServiceMoment, Copies, Millis)]) {
     println!("\n{COPIES} {BURST_TITLE}");
     for case in cases {
         let (soon, reconciles, sent) = reconciles_after_a_burst(case.0, case.1, case.2);
@@ -168,9 +168,9 @@ fn a_burst_causes_two_reconciles(cases: &[(Service, Copies, Millis)]) {
         // After the reconcile at 30 seconds: 1, 2, 5, 10, 15, 15 minutes; and the time at which the alert of a
         // blocked service is due.
         let chain = match case.0 {
-            Service::Steady => 0,
-            Service::Moving => 6,
-            Service::HeldUp => 7,
+            ServiceMoment::Steady => 0,
+            ServiceMoment::Moving => 6,
+            ServiceMoment::HeldUp => 7,
         };
         assert!(reconciles <= chain && sent <= chain, "{case:?}: {reconciles} reconciles, {sent} rechecks sent");
     }
@@ -179,7 +179,7 @@ fn a_burst_causes_two_reconciles(cases: &[(Service, Copies, Millis)]) {
 #[test]
 fn a_hundred_copies_of_an_event_cause_two_reconciles_and_one_chain_continues() {
     let mut cases = Vec::new();
-    for service in [Service::Steady, Service::Moving, Service::HeldUp] {
+    for service in [ServiceMoment::Steady, ServiceMoment::Moving, ServiceMoment::HeldUp] {
         cases.extend([0, 20].map(|latency| (service, Copies::OneByOne, latency)));
         cases.extend([0, 20].map(|latency| (service, Copies::InOneBatch, latency)));
     }
@@ -187,14 +187,14 @@ fn a_hundred_copies_of_an_event_cause_two_reconciles_and_one_chain_continues() {
     a_burst_causes_two_reconciles(&cases);
 }
 
-const FOUR_RECONCILES: (Service, Copies, Millis) = (Service::Steady, Copies::InOneBatch, 20);
+const FOUR_RECONCILES: (ServiceMoment, Copies, Millis) = (ServiceMoment::Steady, Copies::InOneBatch, 20);
 
 #[test]
 fn a_hundred_copies_in_one_batch_about_a_steady_service_cause_two_reconciles() {
     a_burst_causes_two_reconciles(&[FOUR_RECONCILES]);
 }
 
-impl World {
+impl WatchedWorld {
     /// An event with this name about a service of the cluster, in the format of ECS.
     pub(crate) fn event(&self, name: &str, service: &str) -> Value {
         let arn = self.arn(service).to_string();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// The reason for an invocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Cause {
+pub(crate) enum InvocationCause {
     #[default]
     Event,
     Recheck,
@@ -16,16 +16,16 @@ pub(crate) enum Cause {
 
 /// The calls of the function to ECS.
 #[derive(Debug, Default)]
-pub(crate) struct Counted {
+pub(crate) struct WatchedCalls {
     /// The reason for the current invocation.
-    pub(crate) cause: Cause,
+    pub(crate) cause: InvocationCause,
     /// Reconciles of services: time, service, reason.
-    pub(crate) reconciles: Vec<(Millis, String, Cause)>,
+    pub(crate) reconciles: Vec<(Millis, String, InvocationCause)>,
     /// All calls, by operation.
     pub(crate) calls: BTreeMap<String, u64>,
 }
 
-impl Counted {
+impl WatchedCalls {
     /// The number of reads of all operations.
     pub(crate) fn reads(&self) -> u64 {
         let reads = self.calls.iter().filter(|(operation, _)| *operation != "UpdateTaskProtection");

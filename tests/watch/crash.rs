@@ -1,8 +1,8 @@
 //! The function dies at every point of an invocation at which it makes a request: the watch continues as one chain,
 //! and the alert and its resolution are both sent.
 
-use super::counted::Cause;
-use super::world::{Delivers, HOUR, MINUTE, SECOND, World};
+use super::counted::InvocationCause;
+use super::world::{Delivers, HOUR, MINUTE, SECOND, WatchedWorld};
 use ecs_sim::control_plane::{Millis, ProtectionEvent, ServiceSpec, Setup, Variants};
 use ecs_sim::region::CLUSTER;
 
@@ -43,7 +43,7 @@ impl Death {
 
 /// The outcome of a death.
 #[derive(Debug)]
-struct Outcome {
+struct DeathOutcome {
     /// The point, or nothing if the invocation has fewer.
     died: Option<String>,
     /// Delay of the alert after it was due.
@@ -56,11 +56,11 @@ const SWEEP_EVERY: Millis = 5 * MINUTE;
 const BLOCKED_AFTER: Millis = 5 * MINUTE;
 
 /// Runs a deployment over protected tasks from start to end, with a death at this point.
-fn run(death: Death, point: usize, sweep_every: Option<Millis>) -> Outcome {
+fn run(death: Death, point: usize, sweep_every: Option<Millis>) -> DeathOutcome {
     // Repeated events about the blocked deployment may each repair the damage.
     let protection_event = if sweep_every.is_some() { ProtectionEvent::Sent } else { ProtectionEvent::Silent };
     let variants = Variants { protection_event, ..Variants::default() };
-    let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
+    let mut world = WatchedWorld::new(Setup { variants, ..Setup::default() }, &[]);
     world.region.lock().latency_ms = 20;
     let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 2));
     world.protect(&tasks, Some(170));
@@ -71,25 +71,25 @@ fn run(death: Death, point: usize, sweep_every: Option<Millis>) -> Outcome {
     world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
     let started_at = world.now();
     match death {
-        Death::FirstEvent => world.dies_at = Some((Cause::Event, point)),
+        Death::FirstEvent => world.dies_at = Some((InvocationCause::Event, point)),
         Death::EventThatWaits => {
             world.advance(10 * MINUTE);
             let event = world.event("SERVICE_STEADY_STATE", "web");
             world.send_event(event.clone(), world.now());
             world.advance(SECOND);
-            world.dies_at = Some((Cause::Event, point));
+            world.dies_at = Some((InvocationCause::Event, point));
             world.send_event(event, world.now());
         }
-        Death::Check => world.dies_at = Some((Cause::Recheck, point)),
+        Death::Check => world.dies_at = Some((InvocationCause::Recheck, point)),
         Death::CheckThatTells => {
             world.advance(4 * MINUTE);
-            world.dies_at = Some((Cause::Recheck, point));
+            world.dies_at = Some((InvocationCause::Recheck, point));
         }
-        Death::FirstSweep => world.dies_at = Some((Cause::Sweep, point)),
+        Death::FirstSweep => world.dies_at = Some((InvocationCause::Sweep, point)),
         Death::SweepThatTells => {
             world.delivers.rechecks = false;
             world.advance(4 * MINUTE);
-            world.dies_at = Some((Cause::Sweep, point));
+            world.dies_at = Some((InvocationCause::Sweep, point));
         }
         Death::End => {}
     }
@@ -99,7 +99,7 @@ fn run(death: Death, point: usize, sweep_every: Option<Millis>) -> Outcome {
     let said_at = world.said_blocked("web", started_at).unwrap();
     one_chain(&mut world, death, point);
     if death == Death::End {
-        world.dies_at = Some((Cause::Event, point));
+        world.dies_at = Some((InvocationCause::Event, point));
     }
     world.protect(&tasks, None);
     world.advance(HOUR);
@@ -108,7 +108,7 @@ fn run(death: Death, point: usize, sweep_every: Option<Millis>) -> Outcome {
     let notices = world.notices();
     let times = |what: &str| notices.iter().filter(|notice| notice.what == what).count();
     let opened = notices.iter().find(|notice| notice.what == "deployment-blocked opened");
-    Outcome {
+    DeathOutcome {
         died: world.died.take(),
         delay: opened.map_or(Millis::MAX, |notice| notice.at - said_at - BLOCKED_AFTER),
         reported: [times("deployment-blocked opened"), times("deployment-blocked resolved")],
@@ -116,14 +116,14 @@ fn run(death: Death, point: usize, sweep_every: Option<Millis>) -> Outcome {
 }
 
 /// For an hour there is one chain of rechecks.
-fn one_chain(world: &mut World, death: Death, point: usize) {
-    let before = world.reconciles(Cause::Recheck).len();
+fn one_chain(world: &mut WatchedWorld, death: Death, point: usize) {
+    let before = world.reconciles(InvocationCause::Recheck).len();
     for _ in 0..60 {
         world.advance(MINUTE);
         assert!(world.awaited("web") <= 1, "{death:?} {point}");
     }
     // Every 15 minutes, and at half of the three hours.
-    let checks = world.reconciles(Cause::Recheck).len() - before;
+    let checks = world.reconciles(InvocationCause::Recheck).len() - before;
     assert!((3..=6).contains(&checks), "{death:?} {point}: {checks} checks in an hour");
     assert_eq!(world.awaited("web"), 1, "{death:?} {point}");
 }
@@ -132,7 +132,7 @@ fn at_every_point(death: Death, sweep_every: Option<Millis>, late_max: Millis) {
     let (mut points, mut latest, mut reported_twice) = (Vec::new(), (0, String::new()), Vec::new());
     for point in 1.. {
         assert!(point < 500, "an invocation has an end");
-        let Outcome { died, delay, reported } = run(death, point, sweep_every);
+        let DeathOutcome { died, delay, reported } = run(death, point, sweep_every);
         let Some(died) = died else { break };
         assert!(reported.iter().all(|times| (1..=2).contains(times)), "{death:?} {died}: reported {reported:?} times");
         assert!(delay <= late_max, "{death:?} {died}: reported {} s late", delay / SECOND);

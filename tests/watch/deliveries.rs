@@ -1,10 +1,10 @@
 //! Rechecks that are duplicated, out of order, late or pointless: the chain stays one, and nothing continues
 //! forever.
 
-use super::counted::Cause;
-use super::parts::{Disorder, locked};
+use super::counted::InvocationCause;
+use super::parts::{QueueDisorder, locked};
 use super::rollouts::ROLLOUTS;
-use super::world::{HOUR, MINUTE, SECOND, World, set};
+use super::world::{HOUR, MINUTE, SECOND, WatchedWorld, set};
 use ecs_sim::control_plane::{Millis, ServiceSpec, Setup, Variants};
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, RECHECK_QUEUE};
@@ -13,7 +13,7 @@ use ecs_sim::region::{CLUSTER, RECHECK_QUEUE};
 const SEEDS: u64 = 40;
 
 /// A deployed service whose four tasks are protected for ten hours: a recheck is due in 30 seconds.
-fn held_up(world: &mut World) -> Vec<String> {
+fn held_up(world: &mut WatchedWorld) -> Vec<String> {
     let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 4));
     world.protect(&tasks, Some(600));
     world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
@@ -23,7 +23,7 @@ fn held_up(world: &mut World) -> Vec<String> {
 
 /// Releases the blocking tasks. Checks that the watch ends, that the messages left in the queue have no effect, and
 /// that one alert was sent for each end.
-fn comes_to_rest(world: &mut World, tasks: &[String]) {
+fn comes_to_rest(world: &mut WatchedWorld, tasks: &[String]) {
     let held: Vec<String> = {
         let region = world.region.lock();
         tasks.iter().filter(|task| region.ecs.task(task).is_some_and(|task| task.is_protected())).cloned().collect()
@@ -48,14 +48,14 @@ fn copies_and_delays_of_rechecks_leave_one_chain_with_no_more_checks_than_withou
     for seed in 0..SEEDS {
         let mut random = fastrand::Rng::with_seed(seed);
         let variants = random.choice(Variants::all()).unwrap();
-        let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
+        let mut world = WatchedWorld::new(Setup { variants, ..Setup::default() }, &[]);
         world.region.lock().latency_ms = 20;
-        set(&world.rechecks().inner.disorder, Disorder { random: random.fork(), copies: 1..=3, late_max: 900 });
+        set(&world.rechecks().inner.disorder, QueueDisorder { random: random.fork(), copies: 1..=3, late_max: 900 });
         let tasks = held_up(&mut world);
         for _ in 0..3 * 60 {
             world.advance(MINUTE);
         }
-        let checks = world.reconciles(Cause::Recheck).len();
+        let checks = world.reconciles(InvocationCause::Recheck).len();
         // A late recheck that finds the watch's own recheck overdue continues in its place: no check is lost, none
         // is added.
         assert!((4..=20).contains(&checks), "seed {seed}: {checks} checks");
@@ -74,7 +74,7 @@ fn copies_and_delays_of_rechecks_leave_one_chain_with_no_more_checks_than_withou
 
 #[test]
 fn rechecks_that_come_after_hours_all_at_once_are_one_check() {
-    let mut world = World::new(Setup::default(), &[]);
+    let mut world = WatchedWorld::new(Setup::default(), &[]);
     world.delivers.events = false;
     let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 4));
     world.protect(&tasks, Some(600));
@@ -88,14 +88,14 @@ fn rechecks_that_come_after_hours_all_at_once_are_one_check() {
     }
     let waiting = world.rechecks_waiting().len();
     world.delivers.rechecks = true;
-    let before = world.reconciles(Cause::Recheck).len();
+    let before = world.reconciles(InvocationCause::Recheck).len();
     world.advance(0);
-    let checks = world.reconciles(Cause::Recheck).len() - before;
+    let checks = world.reconciles(InvocationCause::Recheck).len() - before;
     println!("\n{waiting} rechecks come hours late at once: {checks} check");
     assert!(waiting >= 12 && checks == 1, "{waiting} rechecks, {checks} checks");
     assert_eq!(world.awaited("web"), 1);
     world.advance(HOUR);
-    assert!(world.reconciles(Cause::Recheck).len() - before <= 6);
+    assert!(world.reconciles(InvocationCause::Recheck).len() - before <= 6);
     assert_eq!(world.awaited("web"), 1);
 }
 
@@ -103,25 +103,28 @@ fn rechecks_that_come_after_hours_all_at_once_are_one_check() {
 fn every_recheck_delivered_twice_makes_no_second_alert_and_no_second_chain() {
     for rollout in ROLLOUTS {
         let reconciles = [1, 2].map(|copies| {
-            let mut world = World::new(Setup::default(), &[]);
+            let mut world = WatchedWorld::new(Setup::default(), &[]);
             world.sweep_every(5 * MINUTE, 3 * SECOND);
-            set(&world.rechecks().inner.disorder, Disorder { copies: copies..=copies, ..Disorder::default() });
+            set(
+                &world.rechecks().inner.disorder,
+                QueueDisorder { copies: copies..=copies, ..QueueDisorder::default() },
+            );
             rollout.begin(&mut world);
             world.advance(3 * HOUR);
-            (world.reconciles(Cause::Recheck), world.notices())
+            (world.reconciles(InvocationCause::Recheck), world.notices())
         });
         assert_eq!(reconciles[0], reconciles[1], "{}", rollout.name);
     }
 }
 
-fn send(world: &World, body: &str, delay: Millis) {
+fn send(world: &WatchedWorld, body: &str, delay: Millis) {
     let delay = u32::try_from(delay / SECOND).unwrap();
     world.region.lock().queues.send(RECHECK_QUEUE, SendMessage::new(body).delayed(delay)).unwrap();
 }
 
 #[test]
 fn useless_rechecks_are_done_or_dead_lettered_with_a_reason_and_never_retried() {
-    let mut world = World::new(Setup::default(), &[]);
+    let mut world = WatchedWorld::new(Setup::default(), &[]);
     world.create(ServiceSpec::new(CLUSTER, "web", 2));
     world.create(ServiceSpec::new(CLUSTER, "old", 2));
     world.ecs(|ecs| ecs.remove_service(CLUSTER, "old")).unwrap();
@@ -181,7 +184,7 @@ fn useless_rechecks_are_done_or_dead_lettered_with_a_reason_and_never_retried() 
 
 #[test]
 fn a_watched_service_that_is_deleted_is_watched_no_more() {
-    let mut world = World::new(Setup::default(), &[]);
+    let mut world = WatchedWorld::new(Setup::default(), &[]);
     let tasks = held_up(&mut world);
     world.advance(20 * MINUTE);
     world.delivers.events = false;

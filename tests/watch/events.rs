@@ -1,16 +1,16 @@
 //! Events in the wrong order, about unknown things, or of other clusters: none makes the function loop or reconcile
 //! a service outside of its clusters.
 
-use super::counted::Cause;
+use super::counted::InvocationCause;
 use super::rollouts::ROLLOUTS;
-use super::world::{HOUR, MINUTE, SECOND, World};
+use super::world::{HOUR, MINUTE, SECOND, WatchedWorld};
 use ecs_sim::control_plane::{ServiceSpec, Setup, Variants};
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, JOB_QUEUE};
 use serde_json::{Value, json};
 
 /// No more reconciles, sends or pending rechecks.
-fn at_rest(world: &mut World, service: &str) {
+fn at_rest(world: &mut WatchedWorld, service: &str) {
     let reconciles = world.counted().reconciles.len();
     world.advance(6 * HOUR);
     assert_eq!(world.counted().reconciles.len(), reconciles);
@@ -20,7 +20,7 @@ fn at_rest(world: &mut World, service: &str) {
 #[test]
 fn events_of_a_finished_deployment_in_reverse_order_end_within_one_check() {
     for variants in Variants::all() {
-        let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
+        let mut world = WatchedWorld::new(Setup { variants, ..Setup::default() }, &[]);
         world.create(ServiceSpec::new(CLUSTER, "web", 3));
         world.delivers.events = false;
         let mut events = Vec::new();
@@ -40,7 +40,7 @@ fn events_of_a_finished_deployment_in_reverse_order_end_within_one_check() {
         }
         world.advance(MINUTE);
         assert_eq!(
-            (world.reconciles(Cause::Event).len(), world.reconciles(Cause::Recheck).len()),
+            (world.reconciles(InvocationCause::Event).len(), world.reconciles(InvocationCause::Recheck).len()),
             (1, 1),
             "{variants}"
         );
@@ -52,7 +52,7 @@ fn events_of_a_finished_deployment_in_reverse_order_end_within_one_check() {
 #[test]
 fn events_that_come_in_reverse_while_a_service_moves_change_neither_its_chain_nor_its_alerts() {
     for rollout in ROLLOUTS {
-        let mut world = World::new(Setup::default(), &[]);
+        let mut world = WatchedWorld::new(Setup::default(), &[]);
         world.sweep_every(5 * MINUTE, SECOND);
         world.delivers.events = false;
         rollout.begin(&mut world);
@@ -70,7 +70,7 @@ fn events_that_come_in_reverse_while_a_service_moves_change_neither_its_chain_no
         let opened = world.notice_texts().iter().filter(|what| *what == rollout.alert()).count();
         // A second deployment ends the alert about the first one.
         assert!((1..=2).contains(&opened), "{}: {:?}", rollout.name, world.notice_texts());
-        let per_hour = world.reconciles(Cause::Recheck).len() / 5;
+        let per_hour = world.reconciles(InvocationCause::Recheck).len() / 5;
         assert!(per_hour <= 8, "{}: {per_hour} checks an hour", rollout.name);
         assert!(world.awaited("web") <= 1);
         assert_eq!(world.failures, 0);
@@ -79,7 +79,7 @@ fn events_that_come_in_reverse_while_a_service_moves_change_neither_its_chain_no
 
 #[test]
 fn an_event_of_an_unknown_deployment_causes_a_reconcile_and_a_recheck() {
-    let mut world = World::new(Setup::default(), &[]);
+    let mut world = WatchedWorld::new(Setup::default(), &[]);
     world.create(ServiceSpec::new(CLUSTER, "web", 2));
     world.advance(MINUTE);
     for name in ["SERVICE_DEPLOYMENT_IN_PROGRESS", "SOMETHING_NEW"] {
@@ -87,13 +87,17 @@ fn an_event_of_an_unknown_deployment_causes_a_reconcile_and_a_recheck() {
         let event = world.event(name, "web");
         world.send_event(event, world.now());
         world.advance(HOUR);
-        assert_eq!((world.reconciles(Cause::Event).len(), world.reconciles(Cause::Recheck).len()), (1, 1), "{name}");
+        assert_eq!(
+            (world.reconciles(InvocationCause::Event).len(), world.reconciles(InvocationCause::Recheck).len()),
+            (1, 1),
+            "{name}"
+        );
         at_rest(&mut world, "web");
     }
 }
 
 /// Events that name another cluster, each in a different place.
-fn foreign(world: &World) -> Vec<Value> {
+fn foreign(world: &WatchedWorld) -> Vec<Value> {
     let event = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "web");
     let with = |resources: Value, cluster: Value| {
         let mut event = event.clone();
@@ -116,7 +120,7 @@ fn foreign(world: &World) -> Vec<Value> {
 
 #[test]
 fn events_of_other_clusters_are_no_reason_to_read_anything() {
-    let mut world = World::new(Setup::default(), &[]);
+    let mut world = WatchedWorld::new(Setup::default(), &[]);
     world.create(ServiceSpec::new(CLUSTER, "web", 2));
     let events = foreign(&world);
     for event in &events {
@@ -132,11 +136,14 @@ fn events_of_other_clusters_are_no_reason_to_read_anything() {
 
 #[test]
 fn an_event_of_a_service_that_does_not_exist_is_a_reconcile_and_a_recheck() {
-    let mut world = World::new(Setup::default(), &[]);
+    let mut world = WatchedWorld::new(Setup::default(), &[]);
     let event = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "idle");
     world.send_event(event, world.now());
     world.advance(HOUR);
-    assert_eq!((world.reconciles(Cause::Event).len(), world.reconciles(Cause::Recheck).len()), (1, 1));
+    assert_eq!(
+        (world.reconciles(InvocationCause::Event).len(), world.reconciles(InvocationCause::Recheck).len()),
+        (1, 1)
+    );
     at_rest(&mut world, "idle");
     assert_eq!(world.failures, 0);
 }
@@ -146,7 +153,7 @@ fn a_cluster_that_is_gone_is_logged_tried_as_often_as_sqs_allows_and_then_left()
     let ours = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
     let clusters = format!("{ours},{}", ours.replace("video", "gone"));
     for queue_is_down in [false, true] {
-        let mut world = World::new(Setup::default(), &[("TASKHOLD_CLUSTERS", &clusters)]);
+        let mut world = WatchedWorld::new(Setup::default(), &[("TASKHOLD_CLUSTERS", &clusters)]);
         if queue_is_down {
             world.rechecks().failing.fail_all();
         }

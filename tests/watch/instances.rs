@@ -1,8 +1,8 @@
 //! Two concurrent instances of the function, in every order that a seed draws: one sends the alert, and one chain
 //! continues.
 
-use super::counted::Cause;
-use super::world::{HOUR, MINUTE, SECOND, World};
+use super::counted::InvocationCause;
+use super::world::{HOUR, MINUTE, SECOND, WatchedWorld};
 use ecs_sim::control_plane::{ServiceSpec, Setup};
 use ecs_sim::doubles::clock::timestamp;
 use ecs_sim::event_source::{EventSource, FunctionAnswer};
@@ -14,10 +14,13 @@ use taskhold::metrics::Counts;
 
 const SEEDS: u64 = 60;
 
-type Answer = Result<(Response, Counts), FunctionError>;
+type InvocationAnswer = Result<(Response, Counts), FunctionError>;
 
 /// Runs two invocations, one step of either at a time.
-fn at_once(random: &mut fastrand::Rng, invocations: [Pin<&mut dyn Future<Output = Answer>>; 2]) -> [Answer; 2] {
+fn at_once(
+    random: &mut fastrand::Rng,
+    invocations: [Pin<&mut dyn Future<Output = InvocationAnswer>>; 2],
+) -> [InvocationAnswer; 2] {
     let mut answers = [None, None];
     let mut invocations = invocations;
     let mut context = Context::from_waker(Waker::noop());
@@ -34,7 +37,7 @@ fn at_once(random: &mut fastrand::Rng, invocations: [Pin<&mut dyn Future<Output 
 
 /// The payloads of the two invocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Payloads {
+enum TwoPayloads {
     /// The same recheck, which SQS delivers twice.
     SameRecheck,
     /// The same event, which EventBridge delivers twice.
@@ -45,7 +48,7 @@ enum Payloads {
     TwoSweeps,
 }
 
-impl Payloads {
+impl TwoPayloads {
     const ALL: [Self; 6] = [
         Self::SameRecheck,
         Self::SameEvent,
@@ -70,9 +73,9 @@ impl Payloads {
 }
 
 /// Two concurrent invocations when an alert is due. Returns their number of reconciles.
-fn tell_at_once(payloads: Payloads, seed: u64) -> usize {
+fn tell_at_once(payloads: TwoPayloads, seed: u64) -> usize {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut world = World::new(Setup::default(), &[]);
+    let mut world = WatchedWorld::new(Setup::default(), &[]);
     world.region.lock().latency_ms = random.i64(1..=50);
     let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 2));
     world.protect(&tasks, Some(160));
@@ -96,8 +99,7 @@ fn tell_at_once(payloads: Payloads, seed: u64) -> usize {
     let reconciles = world.counted().reconciles.len() - reconciles_before;
     let case = format!("{payloads:?}, seed {seed}");
     assert!(answers.iter().all(Result::is_ok), "{case}");
-    let failed =
-        |answer: &Answer| matches!(answer, Ok((Response::Batch(batch), _)) if !batch.batch_item_failures.is_empty());
+    let failed = |answer: &InvocationAnswer| matches!(answer, Ok((Response::Batch(batch), _)) if !batch.batch_item_failures.is_empty());
     assert!(!answers.iter().any(failed), "{case}");
     let settled = FunctionAnswer::Answered(serde_json::json!({"batchItemFailures": []}));
     source.settle(&mut world.region.lock().queues, &batch, &settled).unwrap();
@@ -112,15 +114,15 @@ fn tell_at_once(payloads: Payloads, seed: u64) -> usize {
     reconciles
 }
 
-fn one_chain_goes_on(world: &mut World, case: &str) {
+fn one_chain_goes_on(world: &mut WatchedWorld, case: &str) {
     world.delivers.rechecks = true;
     // A broken chain shows at the first sweep; a second chain would show within the hour.
     world.sweep_every(5 * MINUTE, 5 * MINUTE);
-    let before = world.reconciles(Cause::Recheck).len();
+    let before = world.reconciles(InvocationCause::Recheck).len();
     // Two that reconcile in the same millisecond both send the same next recheck; the first one delivered continues
     // alone.
     world.advance(HOUR);
-    let checks = world.reconciles(Cause::Recheck).len() - before;
+    let checks = world.reconciles(InvocationCause::Recheck).len() - before;
     assert!((3..=7).contains(&checks), "{case}: {checks} checks in an hour");
     assert_eq!(world.awaited("web"), 1, "{case}");
 }
@@ -128,7 +130,7 @@ fn one_chain_goes_on(world: &mut World, case: &str) {
 #[test]
 fn two_instances_at_once_tell_once_and_leave_one_chain() {
     println!("\ntwo instances at once, {SEEDS} orders each");
-    for payloads in Payloads::ALL {
+    for payloads in TwoPayloads::ALL {
         let reconciles: Vec<usize> = (0..SEEDS).map(|seed| tell_at_once(payloads, seed)).collect();
         let (least, most) = (reconciles.iter().min().unwrap(), reconciles.iter().max().unwrap());
         println!("{:<18} | one alert, one chain | {least} to {most} reconciles", format!("{payloads:?}"));
@@ -139,7 +141,7 @@ fn two_instances_at_once_tell_once_and_leave_one_chain() {
 fn two_instances_that_begin_a_watch_at_once_begin_one() {
     for seed in 0..SEEDS {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut world = World::new(Setup::default(), &[]);
+        let mut world = WatchedWorld::new(Setup::default(), &[]);
         world.region.lock().latency_ms = random.i64(1..=50);
         world.delivers.events = false;
         let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 2));
@@ -160,11 +162,11 @@ fn two_instances_that_begin_a_watch_at_once_begin_one() {
     }
 }
 
-fn one_chain_goes_on_from_the_beginning(world: &mut World, seed: u64) {
+fn one_chain_goes_on_from_the_beginning(world: &mut WatchedWorld, seed: u64) {
     world.sweep_every(5 * MINUTE, 5 * MINUTE);
     world.advance(HOUR);
     // 30 seconds, 1, 2, 5, 10, 15, 15 minutes; and the time at which the alert is due.
-    let checks = world.reconciles(Cause::Recheck).len();
+    let checks = world.reconciles(InvocationCause::Recheck).len();
     assert!((5..=9).contains(&checks), "seed {seed}: {checks} checks in an hour");
     assert_eq!(world.awaited("web"), 1, "seed {seed}");
 }

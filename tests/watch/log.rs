@@ -11,16 +11,16 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 /// Its log lines of level WARN and ERROR, each as `LEVEL message field=value …`. Lower levels are not even
 /// formatted.
-pub(crate) struct Log {
+pub(crate) struct CapturedLog {
     lines: Arc<Mutex<Vec<String>>>,
     _subscriber: DefaultGuard,
 }
 
-impl Log {
+impl CapturedLog {
     /// Starts to record the log lines of this thread.
     pub(crate) fn begin() -> Self {
         let lines = Arc::default();
-        let subscriber = tracing_subscriber::registry().with(Lines(Arc::clone(&lines))).with(LevelFilter::WARN);
+        let subscriber = tracing_subscriber::registry().with(WarningLayer(Arc::clone(&lines))).with(LevelFilter::WARN);
         Self { lines, _subscriber: tracing::dispatcher::set_default(&dispatch(subscriber)) }
     }
 
@@ -30,22 +30,22 @@ impl Log {
     }
 }
 
-struct Lines(Arc<Mutex<Vec<String>>>);
+struct WarningLayer(Arc<Mutex<Vec<String>>>);
 
-impl<S: tracing::Subscriber> Layer<S> for Lines {
+impl<S: tracing::Subscriber> Layer<S> for WarningLayer {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        let mut line = Line { message: String::new(), fields: String::new() };
+        let mut line = LineFields { message: String::new(), fields: String::new() };
         event.record(&mut line);
         locked(&self.0).push(format!("{} {}{}", event.metadata().level(), line.message, line.fields));
     }
 }
 
-struct Line {
+struct LineFields {
     message: String,
     fields: String,
 }
 
-impl Visit for Line {
+impl Visit for LineFields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         match field.name() {
             "message" => self.message = format!("{value:?}"),

@@ -20,14 +20,14 @@ use taskhold::sqs::SqsError;
 pub(crate) struct RecordedRechecks {
     pub(crate) queue: SimulatedRecheckQueue,
     /// Disturbances of their delivery.
-    pub(crate) disorder: Arc<Mutex<Disorder>>,
+    pub(crate) disorder: Arc<Mutex<QueueDisorder>>,
     /// Each sent recheck: the time, the content, and the number of deliveries.
     pub(crate) sent: Arc<Mutex<Vec<(Millis, Recheck, usize)>>>,
 }
 
 /// Copies and delays in a queue, drawn from a seed.
 #[derive(Clone, Debug)]
-pub(crate) struct Disorder {
+pub(crate) struct QueueDisorder {
     pub(crate) random: fastrand::Rng,
     /// Number of deliveries of a message.
     pub(crate) copies: RangeInclusive<usize>,
@@ -35,7 +35,7 @@ pub(crate) struct Disorder {
     pub(crate) late_max: u32,
 }
 
-impl Default for Disorder {
+impl Default for QueueDisorder {
     /// Each message is delivered once, in time.
     fn default() -> Self {
         Self { random: fastrand::Rng::with_seed(0), copies: 1..=1, late_max: 0 }
@@ -46,7 +46,7 @@ impl Default for Disorder {
 impl RecheckQueue for RecordedRechecks {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), SqsError> {
         let delays: Vec<Duration> = {
-            let Disorder { random, copies, late_max } = &mut *locked(&self.disorder);
+            let QueueDisorder { random, copies, late_max } = &mut *locked(&self.disorder);
             let late = |random: &mut fastrand::Rng| Duration::from_secs(random.u32(0..=*late_max).into());
             let copies = random.usize(copies.clone());
             (0..copies).map(|_| (delay + late(random)).min(Duration::from_secs(DELAY_SECONDS_MAX.into()))).collect()

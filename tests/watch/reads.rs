@@ -1,7 +1,7 @@
 //! The ECS reads of one recheck, for services of any size.
 
-use super::counted::Cause;
-use super::world::{MINUTE, SECOND, World};
+use super::counted::InvocationCause;
+use super::world::{MINUTE, SECOND, WatchedWorld};
 use ecs_sim::control_plane::{ServiceSpec, Setup};
 use ecs_sim::region::CLUSTER;
 
@@ -9,7 +9,7 @@ use ecs_sim::region::CLUSTER;
 fn a_check_takes_at_most_two_reads_and_three_for_every_hundred_tasks() {
     println!("\ntasks | reads of a check | at most | ECS's time, at 20 ms a read");
     for tasks in [0, 1, 100, 101, 1000, 5000] {
-        let mut world = World::new(Setup::default(), &[]);
+        let mut world = WatchedWorld::new(Setup::default(), &[]);
         // ECS throttles reads by the second, so a read must take time.
         world.region.lock().latency_ms = 20;
         let ids = world.create(ServiceSpec::new(CLUSTER, "web", tasks));
@@ -22,7 +22,7 @@ fn a_check_takes_at_most_two_reads_and_three_for_every_hundred_tasks() {
         world.advance(0);
         let taken = world.now() - started_at;
         let reads = world.counted().reads();
-        let reconciles = world.reconciles(Cause::Event).len();
+        let reconciles = world.reconciles(InvocationCause::Event).len();
         let most = 2 + 3 * u64::from(tasks.div_ceil(100));
         println!("{tasks:>5} | {reads:>16} | {most:>7} | {:.1} s", taken as f64 / SECOND as f64);
         assert!(reconciles == 1 && reads <= most, "{tasks} tasks: {reads} reads");

@@ -1,6 +1,6 @@
 //! Services that protected tasks block, one for each kind of rollout.
 
-use super::world::{HOUR, MINUTE, SECOND, World};
+use super::world::{HOUR, MINUTE, SECOND, WatchedWorld};
 use ecs_sim::control_plane::{
     ControlPlane, DeploymentControllerType, Millis, ServiceSpec, SimulatedTask, StrategySpec, TaskStatus,
 };
@@ -8,7 +8,7 @@ use ecs_sim::region::CLUSTER;
 
 /// The action on the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub(crate) enum RolloutAction {
     Deploy,
     /// Twice, a minute apart.
     DeployTwice,
@@ -17,10 +17,10 @@ pub(crate) enum Deed {
 
 /// A service `web` of four tasks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rollout {
+pub(crate) struct WatchedRollout {
     pub(crate) name: &'static str,
     spec: fn(ServiceSpec) -> ServiceSpec,
-    deed: Deed,
+    deed: RolloutAction,
     /// This many of its oldest tasks are protected, for longer than any test lasts.
     protected: usize,
 }
@@ -53,60 +53,60 @@ fn external(spec: ServiceSpec) -> ServiceSpec {
     ServiceSpec { controller: DeploymentControllerType::External, bake_minutes: 5, ..spec }
 }
 
-pub(crate) const ROLLOUTS: [Rollout; 12] = [
-    Rollout { name: "rolling", spec: plain, deed: Deed::Deploy, protected: 4 },
-    Rollout { name: "rolling, one of four", spec: plain, deed: Deed::Deploy, protected: 1 },
-    Rollout { name: "rolling, at most 100 %", spec: tight, deed: Deed::Deploy, protected: 4 },
-    Rollout { name: "rolling, twice", spec: plain, deed: Deed::DeployTwice, protected: 2 },
-    Rollout { name: "blue/green, one of four", spec: blue_green, deed: Deed::Deploy, protected: 1 },
-    Rollout { name: "blue/green, three of four", spec: blue_green, deed: Deed::Deploy, protected: 3 },
-    Rollout { name: "linear, three of four", spec: linear, deed: Deed::Deploy, protected: 3 },
-    Rollout { name: "canary, three of four", spec: canary, deed: Deed::Deploy, protected: 3 },
-    Rollout { name: "task sets of CodeDeploy", spec: code_deploy, deed: Deed::Deploy, protected: 4 },
-    Rollout { name: "task sets, external", spec: external, deed: Deed::Deploy, protected: 2 },
-    Rollout { name: "scale-in", spec: plain, deed: Deed::ScaleTo(1), protected: 4 },
-    Rollout { name: "scale-in, three of four", spec: plain, deed: Deed::ScaleTo(2), protected: 3 },
+pub(crate) const ROLLOUTS: [WatchedRollout; 12] = [
+    WatchedRollout { name: "rolling", spec: plain, deed: RolloutAction::Deploy, protected: 4 },
+    WatchedRollout { name: "rolling, one of four", spec: plain, deed: RolloutAction::Deploy, protected: 1 },
+    WatchedRollout { name: "rolling, at most 100 %", spec: tight, deed: RolloutAction::Deploy, protected: 4 },
+    WatchedRollout { name: "rolling, twice", spec: plain, deed: RolloutAction::DeployTwice, protected: 2 },
+    WatchedRollout { name: "blue/green, one of four", spec: blue_green, deed: RolloutAction::Deploy, protected: 1 },
+    WatchedRollout { name: "blue/green, three of four", spec: blue_green, deed: RolloutAction::Deploy, protected: 3 },
+    WatchedRollout { name: "linear, three of four", spec: linear, deed: RolloutAction::Deploy, protected: 3 },
+    WatchedRollout { name: "canary, three of four", spec: canary, deed: RolloutAction::Deploy, protected: 3 },
+    WatchedRollout { name: "task sets of CodeDeploy", spec: code_deploy, deed: RolloutAction::Deploy, protected: 4 },
+    WatchedRollout { name: "task sets, external", spec: external, deed: RolloutAction::Deploy, protected: 2 },
+    WatchedRollout { name: "scale-in", spec: plain, deed: RolloutAction::ScaleTo(1), protected: 4 },
+    WatchedRollout { name: "scale-in, three of four", spec: plain, deed: RolloutAction::ScaleTo(2), protected: 3 },
 ];
 
 /// The same for rollouts that shift traffic, with every old task protected.
-pub(crate) const ALL_OF_BLUE: [Rollout; 3] = [
-    Rollout { name: "blue/green", spec: blue_green, deed: Deed::Deploy, protected: 4 },
-    Rollout { name: "linear", spec: linear, deed: Deed::Deploy, protected: 4 },
-    Rollout { name: "canary", spec: canary, deed: Deed::Deploy, protected: 4 },
+pub(crate) const ALL_OF_BLUE: [WatchedRollout; 3] = [
+    WatchedRollout { name: "blue/green", spec: blue_green, deed: RolloutAction::Deploy, protected: 4 },
+    WatchedRollout { name: "linear", spec: linear, deed: RolloutAction::Deploy, protected: 4 },
+    WatchedRollout { name: "canary", spec: canary, deed: RolloutAction::Deploy, protected: 4 },
 ];
 
-impl Rollout {
+impl WatchedRollout {
     /// The alert about its block.
     pub(crate) fn alert(&self) -> &'static str {
         match self.deed {
-            Deed::Deploy | Deed::DeployTwice => "deployment-blocked opened",
-            Deed::ScaleTo(_) => "scale-in-blocked opened",
+            RolloutAction::Deploy | RolloutAction::DeployTwice => "deployment-blocked opened",
+            RolloutAction::ScaleTo(_) => "scale-in-blocked opened",
         }
     }
 
     /// Creates the service, leaves it alone for a while, and starts the rollout.
-    pub(crate) fn begin(&self, world: &mut World) {
+    pub(crate) fn begin(&self, world: &mut WatchedWorld) {
         let tasks = world.create((self.spec)(ServiceSpec::new(CLUSTER, "web", 4)));
         world.protect(&tasks[..self.protected], Some(47 * 60));
         world.advance(10 * MINUTE);
         let deploy = |ecs: &mut ControlPlane| ecs.deploy(CLUSTER, "web").map(drop);
         match self.deed {
-            Deed::Deploy => world.ecs(deploy).unwrap(),
-            Deed::DeployTwice => {
+            RolloutAction::Deploy => world.ecs(deploy).unwrap(),
+            RolloutAction::DeployTwice => {
                 world.ecs(deploy).unwrap();
                 world.advance(MINUTE);
                 world.ecs(deploy).unwrap();
             }
-            Deed::ScaleTo(count) => world.ecs(|ecs| ecs.set_desired_count(CLUSTER, "web", count)).unwrap(),
+            RolloutAction::ScaleTo(count) => world.ecs(|ecs| ecs.set_desired_count(CLUSTER, "web", count)).unwrap(),
         }
     }
 
     /// Lets time pass until the rollout is blocked, and returns the time since when it is.
-    pub(crate) fn wait_until_held_up(&self, world: &mut World) -> Millis {
+    pub(crate) fn wait_until_held_up(&self, world: &mut WatchedWorld) -> Millis {
         let started_at = world.now();
         // ECS does not announce again that a later deployment is blocked by the same tasks; then the control plane
         // itself is asked.
-        let announced = self.deed != Deed::DeployTwice;
+        let announced = self.deed != RolloutAction::DeployTwice;
         while world.now() < started_at + 4 * HOUR {
             if let Some(said_at) = world.said_blocked("web", started_at) {
                 return said_at;
@@ -121,7 +121,7 @@ impl Rollout {
 }
 
 /// Whether the control plane itself is blocked and has no other work.
-fn stands_still(world: &World) -> bool {
+fn stands_still(world: &WatchedWorld) -> bool {
     let region = world.region.lock();
     let service = region.ecs.service(CLUSTER, "web").unwrap();
     let waits_for = |task: &SimulatedTask| {

@@ -1,8 +1,8 @@
 //! The observations of a test: reads, notifications, sent and dead-lettered messages, and the content of the state store.
 
-use super::counted::{Cause, Counted};
+use super::counted::{InvocationCause, WatchedCalls};
 use super::parts::{RecordedRechecks, SentNotification, locked};
-use super::world::World;
+use super::world::WatchedWorld;
 use ecs_sim::control_plane::Millis;
 use ecs_sim::doubles::stepped::Stepped;
 use ecs_sim::queue::{AttributeValue, Message};
@@ -15,16 +15,16 @@ use taskhold::service::recheck::Recheck;
 use taskhold::service::record::ServiceRecord;
 use taskhold::store::Store;
 
-impl World {
+impl WatchedWorld {
     /// The calls to ECS so far.
-    pub(crate) fn counted(&self) -> MutexGuard<'_, Counted> {
+    pub(crate) fn counted(&self) -> MutexGuard<'_, WatchedCalls> {
         let mut counted = locked(&self.counted);
         counted.take(&mut self.region.lock());
         counted
     }
 
     /// The times of reconciles so far, for this reason.
-    pub(crate) fn reconciles(&self, cause: Cause) -> Vec<Millis> {
+    pub(crate) fn reconciles(&self, cause: InvocationCause) -> Vec<Millis> {
         let counted = self.counted();
         counted.reconciles.iter().filter(|(.., of)| *of == cause).map(|(at, ..)| *at).collect()
     }

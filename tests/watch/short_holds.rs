@@ -1,21 +1,21 @@
 //! Successive blocks that are shorter than the alert delay: the delay applies to each of them anew.
 
-use super::world::{HOUR, MINUTE, SECOND, World};
+use super::world::{HOUR, MINUTE, SECOND, WatchedWorld};
 use ecs_sim::control_plane::{ServiceSpec, Setup};
 use ecs_sim::region::CLUSTER;
 
 /// As deployed, with the sweep.
-fn deployed() -> World {
-    let mut world = World::new(Setup::default(), &[]);
+fn deployed() -> WatchedWorld {
+    let mut world = WatchedWorld::new(Setup::default(), &[]);
     world.sweep_every(5 * MINUTE, 41 * SECOND);
     world
 }
 
 /// Three protected tasks block a scale-in to one task for two minutes.
-fn short_scale_in(world: &mut World) {
+fn short_scale_in(world: &mut WatchedWorld) {
     world.ecs(|ecs| ecs.set_desired_count(CLUSTER, "web", 3)).unwrap();
     world.advance(10 * MINUTE);
-    let live = |world: &World| -> Vec<String> {
+    let live = |world: &WatchedWorld| -> Vec<String> {
         let region = world.region.lock();
         region.ecs.tasks_of(CLUSTER, "web").map(|task| task.id.clone()).collect()
     };

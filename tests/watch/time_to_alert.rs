@@ -4,8 +4,8 @@
 //! The report is ECS's first service event message that it "was unable to scale in". No alert may be sent before
 //! the block has lasted for the delay, and none much later.
 
-use super::rollouts::{ALL_OF_BLUE, ROLLOUTS, Rollout};
-use super::world::{Delivers, MINUTE, SECOND, World};
+use super::rollouts::{ALL_OF_BLUE, ROLLOUTS, WatchedRollout};
+use super::world::{Delivers, MINUTE, SECOND, WatchedWorld};
 use ecs_sim::control_plane::{Millis, Setup, Variants};
 
 /// The default of TASKHOLD_BLOCKED_AFTER_MINUTES. For scale-ins, their own delay is set to it.
@@ -38,9 +38,9 @@ enum Rechecks {
 }
 
 /// The delay of the alert after ECS's report.
-fn lag(rollout: &Rollout, hearing: &Hearing, variants: Variants, phase: Millis) -> Result<Millis, String> {
+fn lag(rollout: &WatchedRollout, hearing: &Hearing, variants: Variants, phase: Millis) -> Result<Millis, String> {
     let settings = [("TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES", "5")];
-    let mut world = World::new(Setup { variants, ..Setup::default() }, &settings);
+    let mut world = WatchedWorld::new(Setup { variants, ..Setup::default() }, &settings);
     // A call takes time in AWS too.
     world.region.lock().latency_ms = 20;
     let rechecks = hearing.rechecks == Rechecks::Come;
@@ -61,7 +61,7 @@ fn lag(rollout: &Rollout, hearing: &Hearing, variants: Variants, phase: Millis) 
 }
 
 /// Measures each of `rollouts` under every variant, prints the results, and asserts the limits.
-fn measure(hearing: &Hearing, rollouts: &[Rollout]) {
+fn measure(hearing: &Hearing, rollouts: &[WatchedRollout]) {
     let mut table = format!("\nfrom ECS's word to the alert: {}\n", hearing.name);
     let mut problems = Vec::new();
     for rollout in rollouts {

@@ -1,7 +1,7 @@
 //! A simulated Region with the function in it. Time passes, and due deliveries are made as far as a test allows.
 
-use super::counted::{Cause, Counted};
-use super::log::Log;
+use super::counted::{InvocationCause, WatchedCalls};
+use super::log::CapturedLog;
 use super::parts::{Alerts, RecordedRechecks, locked};
 use super::store::MeasuredStore;
 use ecs_sim::control_plane::{ControlPlane, Millis, ServiceSpec, Setup};
@@ -46,18 +46,18 @@ pub(crate) struct Delivers {
     pub(crate) sweep_every: Option<Millis>,
 }
 
-pub(crate) struct World {
+pub(crate) struct WatchedWorld {
     pub(crate) region: SharedRegion,
     pub(crate) function: Function,
-    pub(crate) parts: Stage,
+    pub(crate) parts: WatchedParts,
     pub(crate) steps: Steps,
     /// The calls to ECS, as far as they have been counted.
-    pub(super) counted: Mutex<Counted>,
-    pub(crate) log: Log,
+    pub(super) counted: Mutex<WatchedCalls>,
+    pub(crate) log: CapturedLog,
     pub(crate) delivers: Delivers,
     pub(crate) next_sweep: Millis,
     /// The point at which the next invocation for this reason dies.
-    pub(crate) dies_at: Option<(Cause, usize)>,
+    pub(crate) dies_at: Option<(InvocationCause, usize)>,
     /// The point at which an invocation has died.
     pub(crate) died: Option<String>,
     /// Invocations that failed or died.
@@ -69,13 +69,13 @@ pub(crate) struct World {
 }
 
 /// The parts of the function that a test looks into.
-pub(crate) struct Stage {
+pub(crate) struct WatchedParts {
     pub(crate) store: Arc<Stepped<MeasuredStore>>,
     pub(crate) rechecks: Arc<Stepped<RecordedRechecks>>,
     pub(crate) alerts: Arc<Stepped<Alerts>>,
 }
 
-impl Stage {
+impl WatchedParts {
     fn function(&self, region: &SharedRegion, steps: &Steps, config: Config) -> Function {
         let ecs = Stepped::new(SimulatedEcs(region.clone()), steps);
         Function::new(Parts {
@@ -90,7 +90,7 @@ impl Stage {
     }
 }
 
-impl World {
+impl WatchedWorld {
     /// The function on an empty cluster, with these settings in addition to the required ones. Only events and
     /// rechecks reach it.
     pub(crate) fn new(setup: Setup, settings: &[(&str, &str)]) -> Self {
@@ -99,7 +99,7 @@ impl World {
         let queue = SimulatedRecheckQueue(region.clone());
         let rechecks = RecordedRechecks { queue, disorder: Arc::default(), sent: Arc::default() };
         let alerts = Alerts { region: region.clone(), notices: Arc::default() };
-        let parts = Stage {
+        let parts = WatchedParts {
             store: Arc::new(Stepped::new(MeasuredStore::at(SimulatedClock(region.clone())), &steps)),
             rechecks: Arc::new(Stepped::new(rechecks, &steps)),
             alerts: Arc::new(Stepped::new(alerts, &steps)),
@@ -113,7 +113,7 @@ impl World {
             parts,
             steps,
             counted: Mutex::default(),
-            log: Log::begin(),
+            log: CapturedLog::begin(),
             delivers: Delivers { events: true, rechecks: true, sweep_every: None },
             next_sweep: now,
             dies_at: None,
@@ -223,7 +223,7 @@ impl World {
         let Some((_, (event, attempt))) = self.events.pop_first() else { return false };
         let name = event["detail"]["eventName"].as_str().unwrap_or("a task has stopped");
         *self.events_delivered.entry(name.to_owned()).or_default() += 1;
-        if self.invoke(&json(&event), Cause::Event) == FunctionAnswer::Failed
+        if self.invoke(&json(&event), InvocationCause::Event) == FunctionAnswer::Failed
             && let Some(pause) = EVENT_RETRIES.get(attempt)
         {
             self.events_made += 1;
@@ -235,7 +235,7 @@ impl World {
     fn sweep(&mut self) -> bool {
         let Some(every) = self.delivers.sweep_every.filter(|_| self.next_sweep <= self.now()) else { return false };
         self.next_sweep += every;
-        self.invoke(r#"{"sweep": {}}"#, Cause::Sweep);
+        self.invoke(r#"{"sweep": {}}"#, InvocationCause::Sweep);
         true
     }
 
@@ -247,14 +247,14 @@ impl World {
     fn deliver_batch(&mut self, queue: &str, size: usize) -> bool {
         let source = EventSource::new(queue, size);
         let Some(batch) = source.poll(&mut self.region.lock().queues).unwrap() else { return false };
-        let cause = if queue == RECHECK_QUEUE { Cause::Recheck } else { Cause::Job };
+        let cause = if queue == RECHECK_QUEUE { InvocationCause::Recheck } else { InvocationCause::Job };
         let answer = self.invoke(&json(&batch.event), cause);
         source.settle(&mut self.region.lock().queues, &batch, &answer).unwrap();
         true
     }
 
     /// Invokes the function, which dies on the way if the test wants it to.
-    pub(crate) fn invoke(&mut self, payload: &str, cause: Cause) -> FunctionAnswer {
+    pub(crate) fn invoke(&mut self, payload: &str, cause: InvocationCause) -> FunctionAnswer {
         self.counted().cause = cause;
         let dies_at = self.dies_at.take_if(|(of, _)| *of == cause).map(|(_, point)| point);
         let stepped_anyway = self.steps.is_on();

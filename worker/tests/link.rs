@@ -11,12 +11,12 @@ pub(crate) struct Link {
     server: Arc<Mutex<String>>,
     /// The beginnings of requests that are still to be lost.
     to_lose: Arc<Mutex<Vec<String>>>,
-    held: Arc<Held>,
+    held: Arc<HeldBack>,
 }
 
 /// The requests that are held back.
 #[derive(Default)]
-struct Held {
+struct HeldBack {
     state: Mutex<HeldRequests>,
     changed: Condvar,
 }
@@ -27,7 +27,7 @@ struct HeldRequests {
     waiting: usize,
 }
 
-impl Held {
+impl HeldBack {
     fn wait(&self) {
         let mut state = self.state.lock().unwrap();
         state.waiting += 1;

@@ -1,6 +1,6 @@
 //! schemas/worker-api.openapi.json and the server have the same paths, methods, statuses and fields.
 
-use crate::served::{Answered, Served, call};
+use crate::served::{Served, ServedAnswer, call};
 use crate::serving::refuses;
 use crate::stack::{Stack, eventually};
 use ecs_sim::http::AgentFault;
@@ -56,7 +56,7 @@ struct Checked {
 }
 
 impl Checked {
-    fn take(&mut self, method: &str, path: &str, answer: &Answered) {
+    fn take(&mut self, method: &str, path: &str, answer: &ServedAnswer) {
         let responses = &self.document["paths"][path][method.to_lowercase()]["responses"];
         let response = &responses[answer.status.to_string()];
         assert!(response.is_object(), "{method} {path} has no status {}: {answer:?}", answer.status);
@@ -72,7 +72,7 @@ impl Checked {
         self.seen.insert((method.to_owned(), path.to_owned(), answer.status));
     }
 
-    fn of_job(&mut self, method: &str, answer: &Answered) {
+    fn of_job(&mut self, method: &str, answer: &ServedAnswer) {
         self.take(method, "/v1/jobs/{id}", answer);
     }
 

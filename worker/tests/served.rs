@@ -17,14 +17,14 @@ pub(crate) struct Served {
 
 /// An answer over HTTP.
 #[derive(Debug, Clone)]
-pub(crate) struct Answered {
+pub(crate) struct ServedAnswer {
     pub(crate) status: u16,
     /// In lower case.
     pub(crate) head: String,
     pub(crate) body: Value,
 }
 
-impl Answered {
+impl ServedAnswer {
     pub(crate) fn reason(&self) -> &str {
         self.body["reason"].as_str().unwrap_or_else(|| panic!("{self:?}"))
     }
@@ -72,19 +72,19 @@ impl Served {
     }
 
     /// A call with these lines in its head.
-    pub(crate) fn call_with(&self, method: &str, path: &str, head: &str, body: &str) -> Answered {
+    pub(crate) fn call_with(&self, method: &str, path: &str, head: &str, body: &str) -> ServedAnswer {
         call(&self.address, method, path, head, body)
     }
 
-    pub(crate) fn call(&self, method: &str, path: &str, body: &str) -> Answered {
+    pub(crate) fn call(&self, method: &str, path: &str, body: &str) -> ServedAnswer {
         self.call_with(method, path, "", body)
     }
 
-    pub(crate) fn put(&self, id: &str, body: &str) -> Answered {
+    pub(crate) fn put(&self, id: &str, body: &str) -> ServedAnswer {
         self.call("PUT", &format!("/v1/jobs/{id}"), body)
     }
 
-    pub(crate) fn end_job(&self, id: &str) -> Answered {
+    pub(crate) fn end_job(&self, id: &str) -> ServedAnswer {
         self.call("DELETE", &format!("/v1/jobs/{id}"), "")
     }
 
@@ -116,7 +116,7 @@ impl Drop for Served {
 }
 
 /// A call over a connection of its own.
-pub(crate) fn call(address: &str, method: &str, path: &str, head: &str, body: &str) -> Answered {
+pub(crate) fn call(address: &str, method: &str, path: &str, head: &str, body: &str) -> ServedAnswer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let length = body.len();
@@ -131,5 +131,5 @@ pub(crate) fn call(address: &str, method: &str, path: &str, head: &str, body: &s
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
     let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() };
-    Answered { status, head: head.to_lowercase(), body }
+    ServedAnswer { status, head: head.to_lowercase(), body }
 }

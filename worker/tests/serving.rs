@@ -307,6 +307,7 @@ fn a_server_that_cannot_read_deployments_admits_after_one_warning() {
 #[cfg(feature = "sqs")]
 mod reported {
     use super::*;
+    use crate::stack::assert_matches_schema;
     use serde_json::{Value, json};
 
     fn types(messages: &[Value]) -> Vec<(String, String)> {
@@ -316,15 +317,6 @@ mod reported {
 
     fn of_job(stack: &Stack, id: &str) -> Vec<String> {
         types(&stack.messages()).into_iter().filter(|(job, _)| job == id).map(|(_, kind)| kind).collect()
-    }
-
-    fn assert_matches_schema(messages: &[Value]) {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/job-message.schema.json");
-        let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        let schema = jsonschema::draft202012::new(&schema).unwrap();
-        for message in messages {
-            assert!(schema.is_valid(message), "{message}");
-        }
     }
 
     #[test]

@@ -223,6 +223,16 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     panic!("not within 10 seconds: {what}");
 }
 
+#[cfg(feature = "sqs")]
+pub(crate) fn assert_matches_schema(messages: &[Value]) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/job-message.schema.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let schema = jsonschema::draft202012::new(&schema).unwrap();
+    for message in messages {
+        assert!(schema.is_valid(message), "{message}");
+    }
+}
+
 /// A process that works until a signal ends it.
 pub(crate) struct Worker {
     process: Child,

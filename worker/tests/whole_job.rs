@@ -71,20 +71,12 @@ fn json_log_lines_are_objects_and_the_commands_output_is_untouched() {
 #[cfg(feature = "sqs")]
 mod reported {
     use super::*;
+    use crate::stack::assert_matches_schema;
     use serde_json::{Value, json};
 
     /// Messages by type, in the order of sending.
     fn types(messages: &[Value]) -> Vec<&str> {
         messages.iter().map(|message| message["type"].as_str().unwrap()).collect()
-    }
-
-    fn assert_matches_schema(messages: &[Value]) {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/job-message.schema.json");
-        let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        let schema = jsonschema::draft202012::new(&schema).unwrap();
-        for message in messages {
-            assert!(schema.is_valid(message), "{message}");
-        }
     }
 
     #[test]

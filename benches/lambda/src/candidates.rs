@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// A function, and how to start it.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
-    pub(crate) kind: Kind,
+    pub(crate) kind: CandidateKind,
     pub(crate) name: &'static str,
     pub(crate) command: Vec<PathBuf>,
     /// The working directory.
@@ -29,7 +29,7 @@ const SETTINGS: [(&str, &str); 6] = [
 
 /// The role of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum CandidateKind {
     /// The function to measure, with a state store in memory, because the other candidates have no store.
     Taskhold,
     /// The function as deployed, with its state store in DynamoDB.
@@ -42,7 +42,7 @@ pub(crate) enum Kind {
     Python,
 }
 
-impl Kind {
+impl CandidateKind {
     /// Whether it makes a call for each record. The floors ignore the records, so a larger batch gives no
     /// information about them.
     pub(crate) fn reads_records(self) -> bool {
@@ -52,7 +52,7 @@ impl Kind {
 
 /// The locations of the parts, as `benches/lambda/run` has prepared them.
 #[derive(Debug)]
-pub(crate) struct Options {
+pub(crate) struct BenchOptions {
     pub(crate) runs: usize,
     /// Time limit of a cell of the table; its later runs skip it.
     pub(crate) seconds_a_cell: f64,
@@ -72,7 +72,7 @@ pub(crate) struct Options {
     pub(crate) build: String,
 }
 
-impl Options {
+impl BenchOptions {
     /// Reads `--name value` pairs.
     pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -121,9 +121,9 @@ impl Options {
             variables: Vec::new(),
         };
         let binary = |kind, name, path: PathBuf| candidate(kind, name, vec![path], self.root.clone());
-        let mut taskhold = binary(Kind::Taskhold, "taskhold", self.function.clone());
+        let mut taskhold = binary(CandidateKind::Taskhold, "taskhold", self.function.clone());
         taskhold.variables.extend(SETTINGS);
-        let (kind, name) = (Kind::TaskholdInTable, "taskhold, store in DynamoDB");
+        let (kind, name) = (CandidateKind::TaskholdInTable, "taskhold, store in DynamoDB");
         let mut in_table = Candidate { kind, name, ..taskhold.clone() };
         in_table.variables.push(("TASKHOLD_TABLE", "store"));
         let python =
@@ -132,13 +132,13 @@ impl Options {
         let in_python = Candidate {
             // Where Lambda unpacks a function nothing can be written (aws/aws-lambda-builders, issue 924).
             variables: vec![("PYTHONDONTWRITEBYTECODE", "1")],
-            ..candidate(Kind::Python, "Python, boto3", python, self.packed.clone())
+            ..candidate(CandidateKind::Python, "Python, boto3", python, self.packed.clone())
         };
         vec![
             taskhold,
             in_table,
-            binary(Kind::Bare, "bare lambda_runtime", self.floors.join("bare")),
-            binary(Kind::SdkFloor, "tuned SDK floor", self.floors.join("sdk-floor")),
+            binary(CandidateKind::Bare, "bare lambda_runtime", self.floors.join("bare")),
+            binary(CandidateKind::SdkFloor, "tuned SDK floor", self.floors.join("sdk-floor")),
             in_python,
         ]
     }
@@ -149,6 +149,6 @@ fn whole(path: &str) -> Result<PathBuf, String> {
 }
 
 /// The options of this process.
-pub(crate) fn from_arguments() -> Result<Options, String> {
-    Options::read(env::args().skip(1))
+pub(crate) fn from_arguments() -> Result<BenchOptions, String> {
+    BenchOptions::read(env::args().skip(1))
 }

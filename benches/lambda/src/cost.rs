@@ -16,7 +16,7 @@ const MB_A_PROCESSOR: f64 = 1769.0;
 
 /// One measured invocation, on a full processor.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Invocation {
+pub(crate) struct MeasuredInvocation {
     pub(crate) records: usize,
     /// From payload to answer.
     pub(crate) answered_ms: f64,
@@ -28,7 +28,7 @@ pub(crate) struct Invocation {
     pub(crate) write_units: f64,
 }
 
-impl Invocation {
+impl MeasuredInvocation {
     /// The duration with this much memory: the waits stay the same and the computation takes longer. Rounded up to
     /// whole milliseconds, as Lambda charges.
     fn charged_ms(self, memory_mb: u32) -> f64 {
@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn waiting_takes_as_long_with_less_memory_and_computing_longer() {
-        let invocation = Invocation { records: 1, answered_ms: 60.0, processor_ms: 10.0, reads: 0.0, write_units: 0.0 };
+        let invocation =
+            MeasuredInvocation { records: 1, answered_ms: 60.0, processor_ms: 10.0, reads: 0.0, write_units: 0.0 };
         assert_eq!(invocation.charged_ms(1769), 60.0);
         assert_eq!(invocation.charged_ms(128), (50.0 + 138.2_f64).ceil());
         assert_eq!(invocation.charged_ms(10_240), 60.0, "more processors do not help one thread");
@@ -61,11 +62,12 @@ mod tests {
     #[test]
     fn a_million_messages_cost_what_the_price_list_says() {
         // A million invocations of 100 ms at 1 GB: 100,000 GB-seconds, and the requests.
-        let invocation = Invocation { records: 1, answered_ms: 100.0, processor_ms: 0.0, reads: 0.0, write_units: 0.0 };
+        let invocation =
+            MeasuredInvocation { records: 1, answered_ms: 100.0, processor_ms: 0.0, reads: 0.0, write_units: 0.0 };
         assert!((invocation.usd_a_million(1024) - (100_000.0 * USD_A_GB_SECOND + 0.20)).abs() < 1e-9);
-        let batch = Invocation { records: 1000, ..invocation };
+        let batch = MeasuredInvocation { records: 1000, ..invocation };
         assert!((batch.usd_a_million(1024) * 1000.0 - invocation.usd_a_million(1024)).abs() < 1e-9);
-        let in_table = Invocation { reads: 1.0, write_units: 2.0, ..invocation };
+        let in_table = MeasuredInvocation { reads: 1.0, write_units: 2.0, ..invocation };
         assert!((in_table.usd_a_million(1024) - invocation.usd_a_million(1024) - 1.375).abs() < 1e-9);
     }
 }

@@ -5,7 +5,7 @@
 //! stores nothing: each record of the bench concerns a separate task, so a read finds no item, and no put
 //! conflicts.
 
-use crate::http::{Connection, Request};
+use crate::http::{Connection, HttpRequest};
 use serde_json::{Value, json};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -29,11 +29,11 @@ const TASKS_MAX: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
-    counted: Arc<Counted>,
+    counted: Arc<EndpointCounters>,
 }
 
 #[derive(Debug, Default)]
-struct Counted {
+struct EndpointCounters {
     latency_ms: AtomicU64,
     calls: AtomicU64,
     tasks: AtomicU64,
@@ -43,7 +43,7 @@ struct Counted {
 
 /// The requests to ECS and DynamoDB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct RequestCounts {
     pub(crate) calls: u64,
     /// In all calls together.
     pub(crate) tasks: u64,
@@ -57,7 +57,7 @@ impl Endpoint {
     pub(crate) fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let counted = Arc::<Counted>::default();
+        let counted = Arc::<EndpointCounters>::default();
         let of_all = counted.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -75,14 +75,14 @@ impl Endpoint {
     }
 
     /// The requests since the last call of this function.
-    pub(crate) fn take_asked(&self) -> Asked {
-        let Counted { calls, tasks, reads, write_units, .. } = &*self.counted;
+    pub(crate) fn take_asked(&self) -> RequestCounts {
+        let EndpointCounters { calls, tasks, reads, write_units, .. } = &*self.counted;
         let [calls, tasks, reads, write_units] = [calls, tasks, reads, write_units].map(|count| count.swap(0, SeqCst));
-        Asked { calls, tasks, reads, write_units }
+        RequestCounts { calls, tasks, reads, write_units }
     }
 }
 
-fn serve(stream: TcpStream, counted: &Counted) -> io::Result<()> {
+fn serve(stream: TcpStream, counted: &EndpointCounters) -> io::Result<()> {
     let mut connection = Connection::new(stream)?;
     while let Some(request) = connection.read()? {
         let latency_ms = counted.latency_ms.load(SeqCst);
@@ -100,7 +100,7 @@ fn serve(stream: TcpStream, counted: &Counted) -> io::Result<()> {
     Ok(())
 }
 
-fn answer(request: &Request, counted: &Counted) -> Result<String, String> {
+fn answer(request: &HttpRequest, counted: &EndpointCounters) -> Result<String, String> {
     match request.target.as_str() {
         GET_ITEM => {
             counted.reads.fetch_add(1, SeqCst);
@@ -122,7 +122,7 @@ fn answer(request: &Request, counted: &Counted) -> Result<String, String> {
 }
 
 /// The number of tasks in a call, and the answer of an ECS that grants all of it.
-fn granted(request: &Request, now: u64) -> Result<(u64, String), String> {
+fn granted(request: &HttpRequest, now: u64) -> Result<(u64, String), String> {
     let call: Value = serde_json::from_slice(&request.body).map_err(|error| error.to_string())?;
     let cluster = call["cluster"].as_str().unwrap_or_default();
     let cluster = cluster.rsplit('/').next().unwrap_or_default();
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn call(body: &Value) -> Result<(u64, String), String> {
-        let request = Request {
+        let request = HttpRequest {
             method: "POST".to_owned(),
             path: "/".to_owned(),
             target: UPDATE_TASK_PROTECTION.to_owned(),

@@ -8,7 +8,7 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A complete request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Request {
+pub(crate) struct HttpRequest {
     pub(crate) method: String,
     pub(crate) path: String,
     /// `X-Amz-Target`, which names the operation in AWS's JSON protocols.
@@ -33,7 +33,7 @@ impl Connection<TcpStream, TcpStream> {
 
 impl<R: Read, W: Write> Connection<R, W> {
     /// The next request; `None` when the client has closed the connection.
-    pub(crate) fn read(&mut self) -> io::Result<Option<Request>> {
+    pub(crate) fn read(&mut self) -> io::Result<Option<HttpRequest>> {
         let first = self.line()?;
         if first.is_empty() {
             return Ok(None);
@@ -41,7 +41,7 @@ impl<R: Read, W: Write> Connection<R, W> {
         let mut words = first.split(' ');
         let (Some(method), Some(path)) = (words.next(), words.next()) else { return Err(odd("a request line")) };
         let mut request =
-            Request { method: method.to_owned(), path: path.to_owned(), target: String::new(), body: Vec::new() };
+            HttpRequest { method: method.to_owned(), path: path.to_owned(), target: String::new(), body: Vec::new() };
         let (mut length, mut chunked) = (0, false);
         loop {
             let line = self.line()?;
@@ -107,7 +107,7 @@ fn odd(what: &str) -> io::Error {
 mod tests {
     use super::*;
 
-    fn requests(text: &str) -> Vec<Request> {
+    fn requests(text: &str) -> Vec<HttpRequest> {
         let mut connection = Connection { reader: BufReader::new(text.as_bytes()), writer: Vec::new() };
         std::iter::from_fn(|| connection.read().unwrap()).collect()
     }

@@ -1,6 +1,6 @@
 //! The machine and the programs of the measurement.
 
-use crate::candidates::Options;
+use crate::candidates::BenchOptions;
 use std::ffi::OsStr;
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Lines of Markdown.
-pub(crate) fn described(options: &Options, load_before: &str) -> String {
+pub(crate) fn described(options: &BenchOptions, load_before: &str) -> String {
     let root = &options.root;
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let processor = after(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown processor".to_owned());
@@ -25,7 +25,12 @@ pub(crate) fn described(options: &Options, load_before: &str) -> String {
         &["-c", "import boto3, awslambdaric as r; print('boto3', boto3.__version__, 'awslambdaric', r.__version__)"],
     );
     [
-        format!("- {}; runs: {}; the function: {}", output_of("date", &["-u", "+%-d %B %Y"]), options.runs, options.build),
+        format!(
+            "- {}; runs: {}; the function: {}",
+            output_of("date", &["-u", "+%-d %B %Y"]),
+            options.runs,
+            options.build
+        ),
         format!("- {processor}, {processors} processors, {memory_gib} GiB, Linux {}", kernel.trim()),
         format!("- load before and after: {load_before}; {}", load()),
         format!(

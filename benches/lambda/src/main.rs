@@ -17,7 +17,7 @@ mod samples;
 mod table;
 mod wanted;
 
-use candidates::Options;
+use candidates::BenchOptions;
 use endpoint::Endpoint;
 use runs::Runs;
 use samples::Samples;
@@ -44,11 +44,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(options: &Options) -> io::Result<String> {
+fn measure(options: &BenchOptions) -> io::Result<String> {
     let load = machine::load();
     let candidates = options.candidates();
     let endpoint = Endpoint::start()?;
-    let Options { seconds_a_cell, records_max, .. } = *options;
+    let BenchOptions { seconds_a_cell, records_max, .. } = *options;
     let mut runs = Runs { endpoint, samples: Samples::default(), seconds_a_cell, records_max };
     for number in 0..options.runs {
         eprintln!("run {} of {}", number + 1, options.runs);

@@ -12,12 +12,12 @@ const RECEIPT_HANDLE_CHARS: usize = 14;
 
 /// Creates batches. No two of its records concern the same task.
 #[derive(Debug, Default)]
-pub(crate) struct Payloads {
+pub(crate) struct BatchMaker {
     records: u64,
     now_ms: u128,
 }
 
-impl Payloads {
+impl BatchMaker {
     /// Records that were sent at `now_ms`, in milliseconds since 1970.
     pub(crate) fn sent_at(now_ms: u128) -> Self {
         Self { records: 0, now_ms }
@@ -62,14 +62,14 @@ mod tests {
 
     #[test]
     fn the_largest_batch_is_as_large_as_lambda_lets_it_be() {
-        let bytes = Payloads::sent_at(1_790_000_000_000).batch(RECORDS_MAX).len();
+        let bytes = BatchMaker::sent_at(1_790_000_000_000).batch(RECORDS_MAX).len();
         assert!(bytes <= PAYLOAD_BYTES_MAX, "{bytes} bytes are too many");
         assert!(bytes > PAYLOAD_BYTES_MAX * 98 / 100, "{bytes} bytes leave room");
     }
 
     #[test]
     fn no_record_comes_twice() {
-        let mut payloads = Payloads::sent_at(1_790_000_000_000);
+        let mut payloads = BatchMaker::sent_at(1_790_000_000_000);
         assert_ne!(payloads.batch(1), payloads.batch(1));
     }
 }

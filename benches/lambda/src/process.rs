@@ -2,7 +2,7 @@
 //! and ended.
 
 use crate::candidates::Candidate;
-use crate::runtime_api::{Event, RuntimeApi};
+use crate::runtime_api::{MeasuringRuntimeApi, RuntimeEvent};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ const ALL_DONE: &[u8] = br#"{"batchItemFailures":[]}"#;
 #[derive(Debug)]
 pub(crate) struct Instance {
     child: Child,
-    runtime_api: RuntimeApi,
+    runtime_api: MeasuringRuntimeApi,
     /// From the start of the process to its first poll.
     pub(crate) init: Duration,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Took {
 impl Instance {
     /// Starts the process and waits for its first poll.
     pub(crate) fn start(candidate: &Candidate, endpoint: SocketAddr) -> io::Result<Self> {
-        let runtime_api = RuntimeApi::start()?;
+        let runtime_api = MeasuringRuntimeApi::start()?;
         let mut command = Command::new(&candidate.command[0]);
         command.args(&candidate.command[1..]).current_dir(&candidate.folder).env_clear();
         command.envs(environment(runtime_api.address, endpoint)).envs(candidate.variables.iter().copied());
@@ -49,10 +49,12 @@ impl Instance {
     /// Delivers a payload and waits until the function has answered it and polls for the next one.
     pub(crate) fn invoke(&mut self, payload: &Arc<Vec<u8>>) -> io::Result<Took> {
         self.runtime_api.offer(payload.clone())?;
-        let Event::Begun(begun) = self.event()? else { return Err(unexpected("another event than the payload's")) };
+        let RuntimeEvent::Begun(begun) = self.event()? else {
+            return Err(unexpected("another event than the payload's"));
+        };
         let (answered, answer) = match self.event()? {
-            Event::Answered(at, answer) => (at, answer),
-            Event::Failed(error) => return Err(unexpected(&format!("the error {error}"))),
+            RuntimeEvent::Answered(at, answer) => (at, answer),
+            RuntimeEvent::Failed(error) => return Err(unexpected(&format!("the error {error}"))),
             _ => return Err(unexpected("a poll and no answer")),
         };
         let answer: Vec<u8> = answer.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
@@ -66,13 +68,13 @@ impl Instance {
 
     fn polled(&mut self) -> io::Result<Instant> {
         match self.event()? {
-            Event::Polled(at) => Ok(at),
-            Event::Failed(error) => Err(unexpected(&format!("the error {error}"))),
-            Event::Begun(_) | Event::Answered(..) => Err(unexpected("an answer and no poll")),
+            RuntimeEvent::Polled(at) => Ok(at),
+            RuntimeEvent::Failed(error) => Err(unexpected(&format!("the error {error}"))),
+            RuntimeEvent::Begun(_) | RuntimeEvent::Answered(..) => Err(unexpected("an answer and no poll")),
         }
     }
 
-    fn event(&mut self) -> io::Result<Event> {
+    fn event(&mut self) -> io::Result<RuntimeEvent> {
         let child = &mut self.child;
         self.runtime_api.next_event(|| matches!(child.try_wait(), Ok(None)))
     }

@@ -1,10 +1,10 @@
 //! The runs: in each, every candidate is started once and goes through all measurements. The next run begins with
 //! another candidate.
 
-use crate::candidates::{Candidate, Kind};
+use crate::candidates::{Candidate, CandidateKind};
 use crate::endpoint::Endpoint;
 use crate::machine;
-use crate::payload::{Payloads, RECORDS_MAX};
+use crate::payload::{BatchMaker, RECORDS_MAX};
 use crate::process::Instance;
 use crate::samples::{Cell, Figure, Samples};
 use std::io;
@@ -65,10 +65,10 @@ impl Runs {
     }
 
     /// A process after its first invocation.
-    fn start(&mut self, candidate: &Candidate) -> io::Result<(Instance, Payloads)> {
+    fn start(&mut self, candidate: &Candidate) -> io::Result<(Instance, BatchMaker)> {
         let kind = candidate.kind;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut payloads = Payloads::sent_at(now.as_millis());
+        let mut payloads = BatchMaker::sent_at(now.as_millis());
         machine::wake();
         let mut instance = Instance::start(candidate, self.endpoint.address)?;
         let first = instance.invoke(&payloads.batch(1))?.answered;
@@ -113,7 +113,7 @@ impl Runs {
     }
 
     /// Measures a cell, unless there is a reason to skip it; returns whether it did.
-    fn cell(&mut self, kind: Kind, with: (&mut Instance, &mut Payloads), cell: Cell) -> io::Result<bool> {
+    fn cell(&mut self, kind: CandidateKind, with: (&mut Instance, &mut BatchMaker), cell: Cell) -> io::Result<bool> {
         if cell.records > self.records_max || !self.is_worth_while(kind, cell) {
             return Ok(false);
         }
@@ -132,9 +132,9 @@ impl Runs {
         let asked = self.endpoint.take_asked();
         let records = (count * cell.records) as u64;
         let wanted = match kind {
-            Kind::Bare => 0,
-            Kind::SdkFloor => count as u64,
-            Kind::Taskhold | Kind::TaskholdInTable | Kind::Python => records,
+            CandidateKind::Bare => 0,
+            CandidateKind::SdkFloor => count as u64,
+            CandidateKind::Taskhold | CandidateKind::TaskholdInTable | CandidateKind::Python => records,
         };
         if asked.tasks != wanted {
             return Err(io::Error::other(format!("{} tasks were protected of {wanted}", asked.tasks)));
@@ -152,7 +152,7 @@ impl Runs {
 
     /// Whether a cell has time left, and none of its invocations would take too long, estimated from batches of a
     /// tenth.
-    fn is_worth_while(&self, kind: Kind, cell: Cell) -> bool {
+    fn is_worth_while(&self, kind: CandidateKind, cell: Cell) -> bool {
         let spent_ms = self.samples.sum(kind, Figure::Occupied(cell));
         let tenth = Cell { records: cell.records / 10, ..cell };
         let expected_ms = 10.0 * self.samples.median(kind, Figure::Occupied(tenth)).unwrap_or(0.0);
@@ -163,8 +163,8 @@ impl Runs {
 /// taskhold follows ECS's token bucket (`src/task/rate_limit.rs`): 80 calls a second after a burst. Between two
 /// cells it pauses until the bucket is full, so that the next cell does not wait for the calls of the last one. The
 /// other candidates send as fast as they can, which this endpoint accepts and ECS does not.
-fn rest(kind: Kind, calls: u64) {
-    if matches!(kind, Kind::Taskhold | Kind::TaskholdInTable) {
+fn rest(kind: CandidateKind, calls: u64) {
+    if matches!(kind, CandidateKind::Taskhold | CandidateKind::TaskholdInTable) {
         thread::sleep(REFILL.saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX)).min(FULL));
     }
 }

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// An action of the function.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum RuntimeEvent {
     /// It polled for the next payload.
     Polled(Instant),
     /// Writing the payload started.
@@ -32,18 +32,18 @@ pub(crate) enum Event {
 
 /// The harness's end.
 #[derive(Debug)]
-pub(crate) struct RuntimeApi {
+pub(crate) struct MeasuringRuntimeApi {
     pub(crate) address: SocketAddr,
-    events: Receiver<Event>,
+    events: Receiver<RuntimeEvent>,
     payloads: Sender<Arc<Vec<u8>>>,
 }
 
 struct Shared {
-    events: Sender<Event>,
+    events: Sender<RuntimeEvent>,
     payloads: Mutex<Receiver<Arc<Vec<u8>>>>,
 }
 
-impl RuntimeApi {
+impl MeasuringRuntimeApi {
     /// Serves one function process. Its threads end with their connections; the accepting thread ends with the
     /// harness.
     pub(crate) fn start() -> io::Result<Self> {
@@ -68,7 +68,7 @@ impl RuntimeApi {
     }
 
     /// Waits for the function's next action. Calls `is_alive` from time to time to check that it can still act.
-    pub(crate) fn next_event(&self, mut is_alive: impl FnMut() -> bool) -> io::Result<Event> {
+    pub(crate) fn next_event(&self, mut is_alive: impl FnMut() -> bool) -> io::Result<RuntimeEvent> {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             match self.events.recv_timeout(Duration::from_millis(500)) {
@@ -88,16 +88,16 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
         let tell = |event| shared.events.send(event).map_err(|_| io::Error::other("the harness has ended"));
         let operation = request.path.rsplit('/').next().unwrap_or_default();
         if operation == "next" {
-            tell(Event::Polled(now))?;
+            tell(RuntimeEvent::Polled(now))?;
             let payload = shared.payloads.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let payload = payload.map_err(|_| io::Error::other("nothing more to do"))?;
             let headers = headers();
-            tell(Event::Begun(Instant::now()))?;
+            tell(RuntimeEvent::Begun(Instant::now()))?;
             connection.answer(200, &headers, &payload)?;
         } else {
             tell(match operation {
-                "response" => Event::Answered(now, request.body),
-                _ => Event::Failed(String::from_utf8_lossy(&request.body).into_owned()),
+                "response" => RuntimeEvent::Answered(now, request.body),
+                _ => RuntimeEvent::Failed(String::from_utf8_lossy(&request.body).into_owned()),
             })?;
             connection.answer(202, "Content-Type: application/json\r\n", br#"{"status":"OK"}"#)?;
         }

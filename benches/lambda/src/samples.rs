@@ -1,6 +1,6 @@
 //! The measurements and their statistics: medians and 99th percentiles.
 
-use crate::candidates::Kind;
+use crate::candidates::CandidateKind;
 use std::collections::BTreeMap;
 
 /// A kind of batch at a latency of ECS.
@@ -41,26 +41,26 @@ pub(crate) enum Figure {
 
 /// All measurements.
 #[derive(Debug, Default)]
-pub(crate) struct Samples(BTreeMap<(Kind, Figure), Vec<f64>>);
+pub(crate) struct Samples(BTreeMap<(CandidateKind, Figure), Vec<f64>>);
 
 impl Samples {
-    pub(crate) fn add(&mut self, kind: Kind, figure: Figure, value: f64) {
+    pub(crate) fn add(&mut self, kind: CandidateKind, figure: Figure, value: f64) {
         self.0.entry((kind, figure)).or_default().push(value);
     }
 
-    pub(crate) fn sum(&self, kind: Kind, figure: Figure) -> f64 {
+    pub(crate) fn sum(&self, kind: CandidateKind, figure: Figure) -> f64 {
         self.0.get(&(kind, figure)).map_or(0.0, |values| values.iter().sum())
     }
 
-    pub(crate) fn median(&self, kind: Kind, figure: Figure) -> Option<f64> {
+    pub(crate) fn median(&self, kind: CandidateKind, figure: Figure) -> Option<f64> {
         self.percentile(kind, figure, 50.0)
     }
 
-    pub(crate) fn p99(&self, kind: Kind, figure: Figure) -> Option<f64> {
+    pub(crate) fn p99(&self, kind: CandidateKind, figure: Figure) -> Option<f64> {
         self.percentile(kind, figure, 99.0)
     }
 
-    fn percentile(&self, kind: Kind, figure: Figure, percent: f64) -> Option<f64> {
+    fn percentile(&self, kind: CandidateKind, figure: Figure, percent: f64) -> Option<f64> {
         let mut values = self.0.get(&(kind, figure))?.clone();
         values.sort_unstable_by(f64::total_cmp);
         percentile(&values, percent)
@@ -94,8 +94,8 @@ mod tests {
     #[test]
     fn what_was_not_measured_has_no_figure() {
         let mut samples = Samples::default();
-        samples.add(Kind::Bare, Figure::Init, 2.0);
-        assert_eq!(samples.median(Kind::Bare, Figure::Init), Some(2.0));
-        assert_eq!(samples.median(Kind::Python, Figure::Init), None);
+        samples.add(CandidateKind::Bare, Figure::Init, 2.0);
+        assert_eq!(samples.median(CandidateKind::Bare, Figure::Init), Some(2.0));
+        assert_eq!(samples.median(CandidateKind::Python, Figure::Init), None);
     }
 }

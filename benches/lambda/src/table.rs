@@ -1,8 +1,8 @@
 //! The printed output: Markdown tables in the format of docs/performance.md.
 
-use crate::candidates::{Candidate, Kind};
+use crate::candidates::{Candidate, CandidateKind};
 use crate::cost::{
-    Invocation, USD_A_GB_SECOND, USD_A_MILLION_READ_UNITS, USD_A_MILLION_REQUESTS, USD_A_MILLION_WRITE_UNITS,
+    MeasuredInvocation, USD_A_GB_SECOND, USD_A_MILLION_READ_UNITS, USD_A_MILLION_REQUESTS, USD_A_MILLION_WRITE_UNITS,
 };
 use crate::runs::{BATCHES, LATENCIES_MS};
 use crate::samples::{Cell, Figure, Samples};
@@ -78,7 +78,10 @@ fn megabytes(candidate: &Candidate) -> String {
 }
 
 pub(crate) fn binary_mb(candidate: &Candidate) -> Option<f64> {
-    let is_rust = matches!(candidate.kind, Kind::Taskhold | Kind::TaskholdInTable | Kind::Bare | Kind::SdkFloor);
+    let is_rust = matches!(
+        candidate.kind,
+        CandidateKind::Taskhold | CandidateKind::TaskholdInTable | CandidateKind::Bare | CandidateKind::SdkFloor
+    );
     let bytes = is_rust.then(|| fs::metadata(&candidate.command[0]).ok()).flatten()?.len();
     Some(bytes as f64 / 1e6)
 }
@@ -110,7 +113,7 @@ fn throughput(candidates: &[Candidate], samples: &Samples) -> String {
     table
 }
 
-pub(crate) fn messages_a_second(samples: &Samples, kind: Kind, cell: Cell) -> Option<f64> {
+pub(crate) fn messages_a_second(samples: &Samples, kind: CandidateKind, cell: Cell) -> Option<f64> {
     samples.median(kind, Figure::Occupied(cell)).map(|ms| cell.records as f64 * 1000.0 / ms)
 }
 
@@ -143,10 +146,10 @@ fn cost(candidates: &[Candidate], samples: &Samples) -> String {
     table
 }
 
-fn invocation(samples: &Samples, kind: Kind, records: usize) -> Option<Invocation> {
+fn invocation(samples: &Samples, kind: CandidateKind, records: usize) -> Option<MeasuredInvocation> {
     let cell = Cell { records, latency_ms: 50 };
     let median = |figure| samples.median(kind, figure);
-    Some(Invocation {
+    Some(MeasuredInvocation {
         records,
         answered_ms: median(Figure::Answered(cell))?,
         processor_ms: median(Figure::Processor(cell))?,
@@ -156,7 +159,7 @@ fn invocation(samples: &Samples, kind: Kind, records: usize) -> Option<Invocatio
 }
 
 /// Median and 99th percentile, in another unit.
-fn pair(samples: &Samples, kind: Kind, figure: Figure, unit: f64) -> String {
+fn pair(samples: &Samples, kind: CandidateKind, figure: Figure, unit: f64) -> String {
     let both = samples.median(kind, figure).zip(samples.p99(kind, figure));
     both.map_or_else(|| NONE.to_owned(), |(median, p99)| format!("{} / {}", short(median * unit), short(p99 * unit)))
 }

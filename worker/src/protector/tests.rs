@@ -1,22 +1,9 @@
 use super::*;
 use crate::answer::{AgentProblem, AgentRefusal};
-use jiff::Timestamp;
+use crate::watch::tests::{MINUTE, now, protected, secs};
 use std::collections::BTreeMap;
 
-const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
-
-fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-fn now(seconds: u64) -> Now {
-    Now { moment: secs(seconds), date: date(seconds) }
-}
-
-fn date(seconds: u64) -> Timestamp {
-    Timestamp::from_second(i64::try_from(seconds).unwrap()).unwrap()
-}
 
 fn settings() -> ProtectorSettings {
     ProtectorSettings {
@@ -50,10 +37,6 @@ fn refused() -> AgentAnswer {
 
 fn unanswered() -> AgentAnswer {
     AgentAnswer::Unknown(AgentProblem::TimedOut("6 s".to_owned()))
-}
-
-fn protected(until: u64) -> AgentAnswer {
-    AgentAnswer::Protected { until: date(until) }
 }
 
 /// Decides and records what can be decided, as the server does. Returns the verdicts.
@@ -325,18 +308,6 @@ fn a_job_without_news_is_mentioned_now_and_then() {
     let mut protector = busy(2 * HOUR);
     assert!(protector.take_news(secs(599)).is_empty());
     assert_eq!((protector.take_news(secs(600)).len(), protector.take_news(secs(601)).len()), (1, 0));
-}
-
-#[test]
-fn a_task_that_is_stopped_takes_no_new_job_and_serves_those_that_it_has() {
-    let mut protector = busy(HOUR);
-    assert_eq!(protector.closed_for(secs(1)), None);
-    protector.drain();
-    assert_eq!(protector.closed_for(secs(1)), Some("draining".to_owned()));
-    protector.apply(application("b", HOUR), secs(1));
-    protector.apply(application("first", HOUR), secs(1));
-    assert!(matches!(verdicts(&mut protector, 1)[..], [Verdict::Draining, Verdict::Protected(_)]));
-    assert_eq!(protector.jobs().len(), 1);
 }
 
 #[test]

@@ -1,21 +1,21 @@
 use super::*;
 
-const MINUTE: u64 = 60;
+pub(crate) const MINUTE: u64 = 60;
 
-fn secs(seconds: u64) -> Duration {
+pub(crate) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn now(seconds: u64) -> Now {
+pub(crate) fn now(seconds: u64) -> Now {
     Now { moment: secs(seconds), date: date(seconds) }
 }
 
 /// The clocks of these tests start together.
-fn date(seconds: u64) -> Timestamp {
+pub(crate) fn date(seconds: u64) -> Timestamp {
     Timestamp::from_second(i64::try_from(seconds).unwrap()).unwrap()
 }
 
-fn protected(until: u64) -> AgentAnswer {
+pub(crate) fn protected(until: u64) -> AgentAnswer {
     AgentAnswer::Protected { until: date(until) }
 }
 
@@ -34,12 +34,6 @@ fn watch(job_end: u64) -> ProtectionWatch {
 
 fn next(watch: &ProtectionWatch) -> Option<(u64, WatchStep)> {
     watch.next().map(|(at, step)| (at.as_secs(), step))
-}
-
-#[test]
-fn protection_is_requested_at_once() {
-    assert_eq!(next(&watch(7200)), Some((0, WatchStep::Request)));
-    assert!(!watch(7200).is_covered());
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! A DynamoDB on loopback that gives canned answers. It implements the minimum of the protocol (AWS JSON 1.0 over
-//! HTTP/1.1): a request is a target and a JSON body.
+//! A DynamoDB or ECS on loopback that gives canned answers, including some that are no HTTP. It implements the minimum of
+//! the protocol (AWS JSON over HTTP/1.1): a request is a target and a JSON body.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -9,33 +9,38 @@ use std::thread;
 
 /// The answer to a call, as the client receives it.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum HttpReply {
     /// The operation's output.
     Output(Value),
     /// An error with this code and status.
     Error(&'static str, u16),
     /// This text with this status, as from a proxy in front of DynamoDB.
     Text(&'static str, u16),
-    /// None: the connection closes. The effect of the call remains.
-    ConnectionLost,
+    /// These bytes, after which the connection closes. Without bytes, the effect of the call remains.
+    Bytes(String),
+    /// None, ever.
+    Silence,
 }
+
+/// A connection that closes without an answer.
+pub(crate) const CONNECTION_LOST: HttpReply = HttpReply::Bytes(String::new());
 
 /// One call.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Call {
+pub(crate) struct SentCall {
     /// As AWS names it.
     pub(crate) operation: String,
     /// Its input.
     pub(crate) body: Value,
 }
 
-type Respond = dyn FnMut(&Call) -> Answer + Send;
+type Respond = dyn FnMut(&SentCall) -> HttpReply + Send;
 
 /// All calls, in order.
-pub(crate) type Calls = Arc<Mutex<Vec<Call>>>;
+pub(crate) type Calls = Arc<Mutex<Vec<SentCall>>>;
 
 /// Serves until the test ends. Returns the endpoint and the calls.
-pub(crate) fn serve(respond: impl FnMut(&Call) -> Answer + Send + 'static) -> (String, Calls) {
+pub(crate) fn serve(respond: impl FnMut(&SentCall) -> HttpReply + Send + 'static) -> (String, Calls) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let calls = Calls::default();
@@ -50,16 +55,19 @@ pub(crate) fn serve(respond: impl FnMut(&Call) -> Answer + Send + 'static) -> (S
 }
 
 /// Answers the requests of one connection until either side closes it.
-fn converse(stream: &TcpStream, respond: &Mutex<Respond>, captured: &Mutex<Vec<Call>>) {
+fn converse(stream: &TcpStream, respond: &Mutex<Respond>, captured: &Mutex<Vec<SentCall>>) {
     let (mut reader, mut writer) = (BufReader::new(stream), stream);
     while let Some(call) = read(&mut reader) {
         captured.lock().unwrap().push(call.clone());
         let answer = (respond.lock().unwrap())(&call);
         let (status, body) = match answer {
-            Answer::ConnectionLost => return,
-            Answer::Output(output) => (200, output.to_string()),
-            Answer::Text(text, status) => (status, text.to_owned()),
-            Answer::Error(code, status) => {
+            HttpReply::Bytes(bytes) => return writer.write_all(bytes.as_bytes()).unwrap(),
+            HttpReply::Silence => loop {
+                thread::park();
+            },
+            HttpReply::Output(output) => (200, output.to_string()),
+            HttpReply::Text(text, status) => (status, text.to_owned()),
+            HttpReply::Error(code, status) => {
                 let kind = format!("com.amazonaws.dynamodb.v20120810#{code}");
                 (status, json!({"__type": kind, "message": "because of x"}).to_string())
             }
@@ -72,7 +80,7 @@ fn converse(stream: &TcpStream, respond: &Mutex<Respond>, captured: &Mutex<Vec<C
 }
 
 /// The next request; `None` when the client has closed the connection.
-fn read(reader: &mut impl BufRead) -> Option<Call> {
+fn read(reader: &mut impl BufRead) -> Option<SentCall> {
     let (mut operation, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();
@@ -85,7 +93,9 @@ fn read(reader: &mut impl BufRead) -> Option<Call> {
         }
         match line.split_once(": ") {
             Some((name, value)) if name.eq_ignore_ascii_case("x-amz-target") => {
-                operation = value.strip_prefix("DynamoDB_20120810.").unwrap().to_owned();
+                let (api, name) = value.split_once('.').unwrap();
+                assert!(["DynamoDB_20120810", "AmazonEC2ContainerServiceV20141113"].contains(&api), "{api}");
+                operation = name.to_owned();
             }
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().unwrap(),
             _ => {}
@@ -93,5 +103,5 @@ fn read(reader: &mut impl BufRead) -> Option<Call> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Call { operation, body: serde_json::from_slice(&body).unwrap() })
+    Some(SentCall { operation, body: serde_json::from_slice(&body).unwrap() })
 }
