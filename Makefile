@@ -98,6 +98,10 @@ fmt:
 
 clippy:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@# The lock files of the other two workspaces list what the crates of this one depend on.
+	@for workspace in fuzz benches/lambda; do \
+		$(CARGO) metadata --locked --format-version 1 --manifest-path $$workspace/Cargo.toml >/dev/null || exit 1; \
+	done
 
 doc:
 	@# --examples: as in PROGRAMS above.
