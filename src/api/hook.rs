@@ -55,7 +55,8 @@ impl HookInput {
     /// Reads the payload of a hook. `None` if it is no object with a `lifecycleStage` and another member of a hook's.
     pub fn parse(payload: &str, clusters: &Clusters) -> Option<Self> {
         let mut input: HookDetails = serde_json::from_str(payload).ok()?;
-        let stage = input.get("lifecycleStage")?.as_str().map_or_else(|| "a stage without a name".to_owned(), shown);
+        let stage = input.get("lifecycleStage")?.as_str().filter(|stage| !stage.is_empty());
+        let stage = stage.map_or_else(|| "a stage without a name".to_owned(), shown);
         ["executionId", "resourceArn", "executionDetails"].into_iter().find(|name| input.contains_key(*name))?;
         let execution = input.get("executionDetails").unwrap_or(&Value::Null);
         let direction = direction(&stage, execution);
@@ -148,6 +149,15 @@ mod tests {
                 weights: {REVISION: of_target, OLD_REVISION: 100 - of_target},
             },
         })
+    }
+
+    #[test]
+    fn a_stage_without_a_name_is_called_so() {
+        for stage in [json!(""), json!(7)] {
+            let mut payload = payload("POST_SCALE_UP", "testTrafficWeights", 100);
+            payload["lifecycleStage"] = stage;
+            assert_eq!(read(&payload).stage, "a stage without a name");
+        }
     }
 
     #[test]

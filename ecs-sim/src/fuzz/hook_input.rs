@@ -4,7 +4,7 @@ use super::{expect, payload, seeds};
 use serde_json::Value;
 use taskhold::lambda::payload::Invocation;
 
-/// The hook's input in `events/`, at each stage.
+/// The hook's input in `events/`, at each stage, and at one without a name.
 pub fn seeds() -> Vec<String> {
     let stages = [
         "RECONCILE_SERVICE",
@@ -15,6 +15,7 @@ pub fn seeds() -> Vec<String> {
         "PRE_PRODUCTION_TRAFFIC_SHIFT",
         "PRODUCTION_TRAFFIC_SHIFT",
         "POST_PRODUCTION_TRAFFIC_SHIFT",
+        "",
     ];
     let inputs = seeds::payloads("lifecycle-hook-");
     inputs.iter().flat_map(|input| stages.map(|stage| input.replace("POST_SCALE_UP", stage))).collect()
