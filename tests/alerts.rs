@@ -732,8 +732,8 @@ fn a_mail_shows_the_first_of_long_lists_and_counts_the_rest() {
     );
 }
 
-/// No text of others begins a line of the mail, and no line is too long, except those that begin so.
-fn mail_holds(body: &str, whole: &[&str]) {
+/// No text of others begins a line of the mail. Only lines that begin with one of `whole` may be too long.
+fn check_mail(body: &str, whole: &[&str]) {
     assert!(!body.chars().any(|c| c.is_control() && c != '\n'));
     for line in body.split(['\n', '\u{2028}', '\u{85}']) {
         assert!(!line.trim_start().starts_with("PWN") && !line.trim_start().starts_with("1. PWN"), "{line}");
@@ -745,7 +745,7 @@ fn mail_holds(body: &str, whole: &[&str]) {
 
 #[test]
 fn no_line_of_a_mail_begins_with_a_text_of_a_workers_or_is_too_long_but_commands_and_identifiers() {
-    let check = |alert: &Alert| mail_holds(&email_of(alert), &["Service:  arn:"]);
+    let check = |alert: &Alert| check_mail(&email_of(alert), &["Service:  arn:"]);
     each(usual(), check);
     each(huge(), check);
 }
@@ -787,9 +787,9 @@ fn spans(text: &str) -> (String, Vec<&str>) {
 }
 
 /// No text of others leaves its code span in the chat.
-fn spans_hold(chat: &str) {
+fn check_spans(chat: &str) {
     let content = &json(chat)["content"];
-    let steps = content["nextSteps"].as_array().into_iter().flatten();
+    let steps = content["nextSteps"].as_array().unwrap().iter();
     let lines = content["description"].as_str().unwrap().lines();
     for text in lines.chain(steps.chain([&content["title"]]).map(|text| text.as_str().unwrap())) {
         let (outside, inside) = spans(text);
@@ -804,11 +804,11 @@ fn spans_hold(chat: &str) {
 
 #[test]
 fn no_text_of_a_workers_leaves_its_code_span_in_a_chat() {
-    each(huge(), |alert| spans_hold(&chat_of(alert)));
+    each(huge(), |alert| check_spans(&chat_of(alert)));
 }
 
 /// The chat holds to the limits of Amazon Q Developer.
-fn chat_holds(chat: &str, incident: &str) {
+fn check_chat(chat: &str, incident: &str) {
     let chat = json(chat);
     let chars = |text: &Value| text.as_str().unwrap().chars().count();
     let content = &chat["content"];
@@ -819,7 +819,7 @@ fn chat_holds(chat: &str, incident: &str) {
     for keyword in content["keywords"].as_array().unwrap() {
         assert!(chars(keyword) <= chat::KEYWORD_CHARS_MAX);
     }
-    for step in content.get("nextSteps").and_then(Value::as_array).into_iter().flatten() {
+    for step in content["nextSteps"].as_array().unwrap() {
         assert!(chars(step) <= chat::NEXT_STEP_CHARS_MAX);
     }
     assert_eq!(chat["metadata"]["threadId"], incident);
@@ -829,7 +829,7 @@ fn chat_holds(chat: &str, incident: &str) {
 
 #[test]
 fn a_chat_holds_to_the_limits_of_amazon_q_developer() {
-    let check = |alert: &Alert| chat_holds(&chat_of(alert), &alert.incident);
+    let check = |alert: &Alert| check_chat(&chat_of(alert), &alert.incident);
     each(usual(), check);
     each(huge(), check);
 }

@@ -663,8 +663,8 @@ fn a_status_takes_two_reads_and_three_for_every_hundred_tasks_at_most() {
             let most = 2 + 3 * usize::try_from(tasks.div_ceil(100)).unwrap();
             println!("{tasks} tasks: {reads} reads of ECS for {payload}, at most {most}");
             assert!(reads <= most, "{tasks} tasks: {reads} reads");
-            let deeds: Vec<String> = stage.region.lock().calls.iter().map(|call| call.operation.clone()).collect();
-            assert!(!deeds.contains(&"UpdateTaskProtection".to_owned()), "status changes nothing: {deeds:?}");
+            let operations: Vec<String> = stage.region.lock().calls.iter().map(|call| call.operation.clone()).collect();
+            assert!(!operations.contains(&"UpdateTaskProtection".to_owned()), "status changes nothing: {operations:?}");
         }
     }
 }

@@ -96,34 +96,34 @@ struct MessageCost {
 
 /// Sends 300 messages within a minute, and lets a day pass without others.
 fn cost(name: &str, message: impl Fn(&AttackedService, usize) -> Value) -> MessageCost {
-    let mut place = AttackedService::new();
-    let calls_of = |place: &mut AttackedService| {
-        let counted = place.world.counted();
+    let mut attacked = AttackedService::new();
+    let calls_of = |attacked: &mut AttackedService| {
+        let counted = attacked.world.counted();
         let all: u64 = counted.calls.values().sum();
         (all - counted.reads(), counted.reads())
     };
-    let (calls, reads) = calls_of(&mut place);
-    let (stores, records) = (place.stores(), place.records());
+    let (calls, reads) = calls_of(&mut attacked);
+    let (stores, records) = (attacked.stores(), attacked.records());
     for number in 0..300 {
-        let body = message(&place, number);
-        place.send(&body);
+        let body = message(&attacked, number);
+        attacked.send(&body);
         if number % 10 == 9 {
-            place.world.advance(2 * SECOND);
+            attacked.world.advance(2 * SECOND);
         }
     }
-    place.world.advance(20 * MINUTE);
-    let (after, reads_after) = calls_of(&mut place);
+    attacked.world.advance(20 * MINUTE);
+    let (after, reads_after) = calls_of(&mut attacked);
     let mut cost = MessageCost {
         calls: after - calls,
         reads: reads_after - reads - READS_OF_SWEEPS,
-        stores: place.stores() - stores,
-        bytes: place.largest_record(),
-        records: place.records() - records,
+        stores: attacked.stores() - stores,
+        bytes: attacked.largest_record(),
+        records: attacked.records() - records,
         later: (0, 0),
     };
-    let stores = place.stores();
-    place.world.advance(HOUR);
-    cost.later = (calls_of(&mut place).0 - after, place.stores() - stores);
+    let stores = attacked.stores();
+    attacked.world.advance(HOUR);
+    cost.later = (calls_of(&mut attacked).0 - after, attacked.stores() - stores);
     println!(
         "{name}: {} UpdateTaskProtection, {} reads, {} stores, {} new records, the largest {} bytes; in the hour after: {} calls, {} stores",
         cost.calls, cost.reads, cost.stores, cost.records, cost.bytes, cost.later.0, cost.later.1
@@ -198,17 +198,17 @@ fn three_hundred_messages_of_each_hostile_kind_have_a_bounded_cost() {
         )
     });
     assert_eq!((stops.calls, stops.reads, stops.stores, stops.records), (0, 0, 0, 0));
-    let on_one_task = |place: &AttackedService| format!("{ARN}:task/{CLUSTER}/{}", place.tasks[0]);
+    let on_one_task = |attacked: &AttackedService| format!("{ARN}:task/{CLUSTER}/{}", attacked.tasks[0]);
     let ghosts = cost(
         "starts of 300 jobs of 2,880 minutes on one task",
-        |place, number| json!({"version": 1, "type": "job.started", "jobId": format!("ghost-{number}"), "taskArn": on_one_task(place), "maxDurationMinutes": 2880}),
+        |attacked, number| json!({"version": 1, "type": "job.started", "jobId": format!("ghost-{number}"), "taskArn": on_one_task(attacked), "maxDurationMinutes": 2880}),
     );
     assert!(ghosts.calls <= 300 && ghosts.stores <= 2 * 300 && ghosts.records == 1, "{ghosts:?}");
-    let labels = cost("starts of 300 jobs with the longest labels on one task", |place, number| {
+    let labels = cost("starts of 300 jobs with the longest labels on one task", |attacked, number| {
         let labels: serde_json::Map<String, Value> =
             (0..8).map(|label| (format!("{label}{}", "x".repeat(63)), json!("\u{1}".repeat(128)))).collect();
         json!({
-            "version": 1, "type": "job.started", "jobId": format!("{number:0256}"), "taskArn": on_one_task(place),
+            "version": 1, "type": "job.started", "jobId": format!("{number:0256}"), "taskArn": on_one_task(attacked),
             "maxDurationMinutes": 60, "labels": labels,
         })
     });
@@ -217,35 +217,36 @@ fn three_hundred_messages_of_each_hostile_kind_have_a_bounded_cost() {
 
 #[test]
 fn reads_about_unknown_tasks_have_a_rate_of_their_own() {
-    let mut place = AttackedService::new();
-    let reads = |place: &mut AttackedService| place.world.counted().calls.get("DescribeTasks").copied().unwrap_or(0);
-    let (before, began_at) = (reads(&mut place), place.world.now());
+    let mut attacked = AttackedService::new();
+    let reads =
+        |attacked: &mut AttackedService| attacked.world.counted().calls.get("DescribeTasks").copied().unwrap_or(0);
+    let (before, began_at) = (reads(&mut attacked), attacked.world.now());
     for number in 0..40 {
         let task = unknown_task(number);
-        place.send(&json!({"version": 1, "type": "job.finished", "jobId": "ghost", "taskArn": task}));
-        place.world.advance(1);
+        attacked.send(&json!({"version": 1, "type": "job.finished", "jobId": "ghost", "taskArn": task}));
+        attacked.world.advance(1);
     }
-    assert_eq!(reads(&mut place) - before, 40);
+    assert_eq!(reads(&mut attacked) - before, 40);
     // A burst of ten, and then two a second.
-    let took = place.world.now() - began_at;
+    let took = attacked.world.now() - began_at;
     assert!((14 * SECOND..17 * SECOND).contains(&took), "{took} ms");
 }
 
 /// Sends starts on unknown tasks for a minute, in batches of this size, one as soon as the one before has ended.
 /// Returns how many records that creates.
-fn records_of_a_minute(place: &mut AttackedService, tasks_in_a_batch: usize) -> usize {
-    let (records, began_at) = (place.records(), place.world.now());
-    while place.world.now() - began_at < MINUTE && place.records() - records < 20_000 {
-        let first = place.records();
+fn records_of_a_minute(attacked: &mut AttackedService, tasks_in_a_batch: usize) -> usize {
+    let (records, began_at) = (attacked.records(), attacked.world.now());
+    while attacked.world.now() - began_at < MINUTE && attacked.records() - records < 20_000 {
+        let first = attacked.records();
         for at in first..first + tasks_in_a_batch {
             let task = unknown_task(at);
-            place.send(
+            attacked.send(
                 &json!({"version": 1, "type": "job.started", "jobId": "ghost", "taskArn": task, "maxDurationMinutes": 2880}),
             );
         }
-        place.world.advance(1);
+        attacked.world.advance(1);
     }
-    place.records() - records
+    attacked.records() - records
 }
 
 /// Each batch waits until ECS has been asked about its tasks, so the rate of these reads bounds how many records a sender
@@ -257,13 +258,13 @@ fn starts_on_unknown_tasks_create_no_more_records_in_a_minute_than_the_reads_abo
     assert!(page.contains("With batches of ten messages, the default, it creates a tenth of that."));
     // As in template.yaml, with and without a batching window.
     for (tasks_in_a_batch, first_minute) in [(1000, 13_000), (10, 1300)] {
-        let mut place = AttackedService::new();
-        place.world.delivers.sweep_every = None;
-        let first = records_of_a_minute(&mut place, tasks_in_a_batch);
+        let mut attacked = AttackedService::new();
+        attacked.world.delivers.sweep_every = None;
+        let first = records_of_a_minute(&mut attacked, tasks_in_a_batch);
         assert!((first_minute * 9 / 10..=first_minute).contains(&first), "{first} records of {tasks_in_a_batch} each");
         // SQS has not redelivered their messages. From now on there are two reads a second.
-        place.world.region.lock().queues.purge(JOB_QUEUE).unwrap();
-        let second = records_of_a_minute(&mut place, tasks_in_a_batch);
+        attacked.world.region.lock().queues.purge(JOB_QUEUE).unwrap();
+        let second = records_of_a_minute(&mut attacked, tasks_in_a_batch);
         let later = first_minute / 13 * 12;
         assert!((later * 9 / 10..=later).contains(&second), "{second} records of {tasks_in_a_batch} each");
     }
@@ -271,22 +272,22 @@ fn starts_on_unknown_tasks_create_no_more_records_in_a_minute_than_the_reads_abo
 
 #[test]
 fn the_record_of_an_unknown_task_may_be_deleted_as_soon_as_ecs_has_answered_and_no_sweep_visits_it() {
-    let mut place = AttackedService::new();
-    place.world.delivers.sweep_every = None;
+    let mut attacked = AttackedService::new();
+    attacked.world.delivers.sweep_every = None;
     for number in 0..30 {
-        place.send(
+        attacked.send(
             &json!({"version": 1, "type": "job.started", "jobId": "ghost", "taskArn": unknown_task(number), "maxDurationMinutes": 2880}),
         );
     }
-    place.world.advance(1);
+    attacked.world.advance(1);
     // DynamoDB adds an hour: tests/contract_dynamodb.rs.
-    let now = timestamp(place.world.now());
-    let sizes = locked(&place.world.parts.store.inner.sizes).clone();
+    let now = timestamp(attacked.world.now());
+    let sizes = locked(&attacked.world.parts.store.inner.sizes).clone();
     assert_eq!(sizes.len(), 30, "{sizes:?}");
     assert!(sizes.values().all(|(bytes, keep_until)| *bytes < 200 && *keep_until <= now), "{sizes:?}");
-    let stores = place.stores();
-    let report = place.ask(&json!({"sweep": {}}));
-    assert_eq!((&report["sweep"]["tasks"], place.stores()), (&json!(0), stores), "{report}");
+    let stores = attacked.stores();
+    let report = attacked.ask(&json!({"sweep": {}}));
+    assert_eq!((&report["sweep"]["tasks"], attacked.stores()), (&json!(0), stores), "{report}");
 }
 
 #[test]

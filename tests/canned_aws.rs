@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use taskhold::aws::ecs::AwsEcs;
 use taskhold::ecs::error::EcsError;
 
-/// A server that answers as configured and records the calls, and the function's clients of it.
+/// A server that answers as configured and records the calls, and the function's client of ECS.
 pub(crate) struct CannedAws {
     pub(crate) config: SdkConfig,
     pub(crate) ecs: AwsEcs,

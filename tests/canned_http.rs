@@ -12,11 +12,11 @@ use std::thread;
 pub(crate) enum HttpReply {
     /// The operation's output.
     Output(Value),
-    /// An error with this code and status.
+    /// An error of DynamoDB's type with this code and status.
     Error(&'static str, u16),
-    /// This text with this status, as from a proxy in front of DynamoDB.
+    /// This text with this status, as from a proxy in front of AWS.
     Text(&'static str, u16),
-    /// These bytes, after which the connection closes. Without bytes, the effect of the call remains.
+    /// These bytes, after which the connection closes. Without bytes, the answer is lost.
     Bytes(String),
     /// None, ever.
     Silence,

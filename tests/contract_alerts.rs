@@ -50,7 +50,7 @@ impl Simulated {
 
 impl CannedAws {
     /// SNS and SQS that give each call these answers.
-    async fn answering_of_each(sns: ServiceAnswer, sqs: ServiceAnswer) -> Self {
+    async fn answering_each(sns: ServiceAnswer, sqs: ServiceAnswer) -> Self {
         let backend = move |call: ServiceCall| if call.service == AwsService::Sns { sns.clone() } else { sqs.clone() };
         Self::with(backend).await
     }
@@ -80,7 +80,7 @@ fn attributes() -> Value {
 
 #[tokio::test]
 async fn a_publication_names_topic_subject_texts_and_attributes_and_nothing_else() {
-    let canned = CannedAws::answering_of_each(taken(), taken()).await;
+    let canned = CannedAws::answering_each(taken(), taken()).await;
     assert_eq!(canned.send(To::Topic).await, Ok(()));
     let call = canned.take_call();
     let expected = json!({
@@ -96,7 +96,7 @@ async fn a_publication_names_topic_subject_texts_and_attributes_and_nothing_else
 
 #[tokio::test]
 async fn a_message_names_queue_body_and_attributes_and_nothing_else() {
-    let canned = CannedAws::answering_of_each(taken(), taken()).await;
+    let canned = CannedAws::answering_each(taken(), taken()).await;
     assert_eq!(canned.send(To::Queue).await, Ok(()));
     let call = canned.take_call();
     let expected = json!({
@@ -183,18 +183,18 @@ async fn a_failed_send_does_not_prevent_the_other() {
         assert!(text.starts_with(&format!("the {which} did not take it: HTTP 403: ")), "{text}");
         assert_eq!(text.matches("did not take it").count(), 1, "{text}");
     };
-    let canned = CannedAws::answering_of_each(failed("AuthorizationError", 403), taken()).await;
+    let canned = CannedAws::answering_each(failed("AuthorizationError", 403), taken()).await;
     because_of("alert topic", &canned.send(To::Both).await.unwrap_err().to_string());
     assert_eq!(canned.operations(), ["Publish", "SendMessage"]);
 
-    let canned = CannedAws::answering_of_each(taken(), failed("AccessDeniedException", 403)).await;
+    let canned = CannedAws::answering_each(taken(), failed("AccessDeniedException", 403)).await;
     because_of("alert queue", &canned.send(To::Both).await.unwrap_err().to_string());
     assert_eq!(canned.operations(), ["Publish", "SendMessage"]);
 }
 
 #[tokio::test]
 async fn if_both_fail_the_text_says_so_of_each() {
-    let canned = CannedAws::answering_of_each(failed("InternalError", 500), failed("RequestThrottled", 403)).await;
+    let canned = CannedAws::answering_each(failed("InternalError", 500), failed("RequestThrottled", 403)).await;
     let text = canned.send(To::Both).await.unwrap_err().to_string();
     let (topic, queue) = text.split_once("; the alert queue did not take it: ").unwrap_or_else(|| panic!("{text}"));
     assert!(topic.starts_with("the alert topic did not take it: HTTP 500: "), "{text}");
@@ -212,7 +212,7 @@ async fn a_failure_is_logged_in_a_line_without_the_alert_and_is_not_retried() {
         (failed("InternalError", 500), "HTTP 500"),
         (ServiceAnswer::ConnectionLost, "connection closed"),
     ] {
-        let canned = CannedAws::answering_of_each(answer, taken()).await;
+        let canned = CannedAws::answering_each(answer, taken()).await;
         let text = canned.send(To::Topic).await.unwrap_err().to_string();
         assert!(text.contains(expected), "expected {expected}, found {text}");
         assert!(!text.contains("episode-0417") && text.len() < 300, "{text}");
@@ -225,7 +225,7 @@ async fn a_failure_is_logged_in_a_line_without_the_alert_and_is_not_retried() {
         (failed("InternalFailure", 500), "HTTP 500"),
         (ServiceAnswer::ConnectionLost, "connection closed"),
     ] {
-        let canned = CannedAws::answering_of_each(taken(), answer).await;
+        let canned = CannedAws::answering_each(taken(), answer).await;
         let text = canned.send(To::Queue).await.unwrap_err().to_string();
         assert!(text.contains(expected), "expected {expected}, found {text}");
         assert!(!text.contains("episode-0417") && text.len() < 300, "{text}");

@@ -41,7 +41,7 @@ async fn without_a_region_in_the_environment_that_of_the_clusters_counts() {
     }
 }
 
-/// The result of a release for which an ECS gives this reply. It is sent exactly once.
+/// The result of a release for which an ECS gives this reply. The call is sent exactly once.
 async fn release_before(reply: HttpReply) -> Result<ProtectionAnswer, EcsError> {
     let (endpoint, calls) = serve(move |_| reply.clone());
     let answer = release(&AwsEcs::new(&sdk_config(&endpoint).await)).await;

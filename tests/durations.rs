@@ -67,9 +67,10 @@ impl MeasuredFunction {
     }
 
     fn cost_of(&self, act: impl FnOnce(&Self)) -> StepCost {
-        let now = |place: &Self| {
-            let writes = [&place.task_records, &place.service_records].map(|it| it.stores.load(Ordering::Relaxed));
-            (writes, place.stage.region.lock().calls.len())
+        let now = |measured: &Self| {
+            let writes =
+                [&measured.task_records, &measured.service_records].map(|it| it.stores.load(Ordering::Relaxed));
+            (writes, measured.stage.region.lock().calls.len())
         };
         let ([tasks, services], calls) = now(self);
         act(self);
@@ -91,51 +92,51 @@ impl MeasuredFunction {
 
 #[test]
 fn a_finished_job_costs_no_write_of_the_service_record() {
-    let place = MeasuredFunction::new();
-    place.report("job.started");
-    place.stage.advance(10 * 60);
-    let finishes = place.cost_of(|place| place.report("job.finished"));
+    let measured = MeasuredFunction::new();
+    measured.report("job.started");
+    measured.stage.advance(10 * 60);
+    let finishes = measured.cost_of(|measured| measured.report("job.finished"));
     assert_eq!(finishes.service_writes, 0);
     assert!(finishes.task_writes > 0, "the finishes arrived");
     // The write that a reconcile makes anyway has them.
-    place.stage.region.lock().ecs.deploy(CLUSTER, "web").unwrap();
-    let reconcile = place.cost_of(MeasuredFunction::sweep);
-    assert_eq!((place.learned(), reconcile.service_writes), (50, 1));
+    measured.stage.region.lock().ecs.deploy(CLUSTER, "web").unwrap();
+    let reconcile = measured.cost_of(MeasuredFunction::sweep);
+    assert_eq!((measured.learned(), reconcile.service_writes), (50, 1));
 }
 
 #[test]
 fn jobs_of_stopped_tasks_cost_no_call_and_one_write_of_the_service_record_for_each_sweep() {
-    let place = MeasuredFunction::new();
-    let idle = place.cost_of(MeasuredFunction::sweep);
-    place.report("job.started");
-    place.stage.advance(10 * 60);
-    place.report("job.finished");
-    let stops = place.cost_of(MeasuredFunction::exit);
+    let measured = MeasuredFunction::new();
+    let idle = measured.cost_of(MeasuredFunction::sweep);
+    measured.report("job.started");
+    measured.stage.advance(10 * 60);
+    measured.report("job.finished");
+    let stops = measured.cost_of(MeasuredFunction::exit);
     assert_eq!(stops, StepCost { task_writes: TASKS as usize, service_writes: 0, calls: 0 });
-    place.stage.advance(10 * 60);
-    let sweep = place.cost_of(MeasuredFunction::sweep);
+    measured.stage.advance(10 * 60);
+    let sweep = measured.cost_of(MeasuredFunction::sweep);
     assert_eq!(sweep, StepCost { task_writes: TASKS as usize, service_writes: 1, calls: idle.calls });
-    assert_eq!(place.learned(), 50, "the last fifty");
+    assert_eq!(measured.learned(), 50, "the last fifty");
     assert_eq!(
-        place.cost_of(MeasuredFunction::sweep),
+        measured.cost_of(MeasuredFunction::sweep),
         StepCost { task_writes: 0, service_writes: 0, calls: idle.calls }
     );
 }
 
 #[test]
 fn a_stop_event_that_names_a_service_unknown_to_ecs_creates_no_record_of_it() {
-    let place = MeasuredFunction::new();
-    place.report("job.started");
-    place.stage.advance(10 * 60);
-    place.report("job.finished");
+    let measured = MeasuredFunction::new();
+    measured.report("job.started");
+    measured.stage.advance(10 * 60);
+    measured.report("job.finished");
     let event = json!({
         "source": "aws.ecs", "detail-type": "ECS Task State Change",
         "detail": {
-            "taskArn": place.stage.arn(0), "clusterArn": format!("arn:aws:ecs:eu-west-1:111122223333:cluster/{CLUSTER}"),
+            "taskArn": measured.stage.arn(0), "clusterArn": format!("arn:aws:ecs:eu-west-1:111122223333:cluster/{CLUSTER}"),
             "group": "service:nowhere", "lastStatus": "STOPPED", "desiredStatus": "STOPPED",
         },
     });
-    let stop = place.cost_of(|place| drop(place.stage.invoke(&event)));
+    let stop = measured.cost_of(|measured| drop(measured.stage.invoke(&event)));
     assert_eq!(stop.task_writes, 1, "the record is marked");
-    assert_eq!(place.cost_of(MeasuredFunction::sweep).service_writes, 0);
+    assert_eq!(measured.cost_of(MeasuredFunction::sweep).service_writes, 0);
 }

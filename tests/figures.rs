@@ -30,11 +30,11 @@ const TASKS: usize = 1000;
 /// An ECS that grants every protection and remembers until when each task is protected.
 struct CountingEcs {
     clock: SetClock,
-    state: Mutex<CallCounts>,
+    state: Mutex<CountingState>,
 }
 
 #[derive(Default)]
-struct CallCounts {
+struct CountingState {
     calls: u32,
     /// Calls of GetTaskProtection.
     reads: u32,

@@ -133,7 +133,16 @@ fn imports_between_files_make_no_cycle() {
 
 #[test]
 fn two_types_never_share_a_name() {
-    let folders = [FUNCTION, SIMULATOR, WORKER, "tests", "ecs-sim/tests", "worker/tests", "benches/lambda/src"];
+    let folders = [
+        FUNCTION,
+        SIMULATOR,
+        WORKER,
+        "tests",
+        "ecs-sim/tests",
+        "worker/tests",
+        "benches/lambda/src",
+        "fuzz/fuzz_targets",
+    ];
     let crates = folders.map(|folder| (folder, Crate::read(folder)));
     let shared = shared_names(&crates);
     assert!(shared.is_empty(), "{shared:#?}");
@@ -143,11 +152,11 @@ fn two_types_never_share_a_name() {
 fn an_import_that_points_up_is_found_wherever_it_stands() {
     let below = "use crate::{low, top::Group};\nuse super::top::{self, One as Other};\n\
         fn f(x: crate::top::InPlace) { top::by_module(\"crate::top::Text\") } // crate::top::Comment\n\
-        #[cfg(test)]\nmod fixture;\nfn g() { super::top::after_it() }\n\
+        #[cfg(test)]\nmod fixture;\nfn g() { super::top::after_it(); assert!(f([crate::top::InMacro])) }\n\
         #[cfg(test)]\nmod tests { use crate::top::Test; }";
     let modules =
         made_of(&[("lib", ""), ("low", ""), ("mid", below), ("mid/fixture", "use crate::top::T;"), ("top", "")]);
-    let expected = ["Group", "InPlace", "One", "after_it", "by_module"];
+    let expected = ["Group", "InMacro", "InPlace", "One", "after_it", "by_module"];
     let expected = expected.map(|name| format!("mid imports top::{name}"));
     assert_eq!(upward(&modules, &["low", "mid", "top"]), expected);
 }

@@ -22,7 +22,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
 }
 
 /// A Region under this variant of AWS, and the function with the settings of the scenario.
-pub(crate) fn begun(scenario: &Scenario, variants: Variants) -> (SharedRegion, InProcess) {
+pub(crate) fn region_and_function(scenario: &Scenario, variants: Variants) -> (SharedRegion, InProcess) {
     let region = SharedRegion::new(Region::for_scenario(variants));
     let function = InProcess::new(&region, scenario.settings());
     (region, function.unwrap_or_else(|error| panic!("{}: {error}", scenario.name)))
@@ -30,7 +30,7 @@ pub(crate) fn begun(scenario: &Scenario, variants: Variants) -> (SharedRegion, I
 
 /// Runs a scenario under one variant of AWS.
 pub(crate) fn play(scenario: &Scenario, variants: Variants, observer: &mut impl Observer) -> Result<Summary, String> {
-    let (region, mut function) = begun(scenario, variants);
+    let (region, mut function) = region_and_function(scenario, variants);
     let ran = block_on(run(scenario, region, &mut function, observer));
     ran.map_err(|failure| format!("{failure}, under {variants}"))
 }

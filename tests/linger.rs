@@ -76,31 +76,31 @@ impl StagedRegion<Function> {
 
 #[test]
 fn each_task_that_becomes_idle_costs_one_recheck_and_its_finish_no_call() {
-    let place = lingering("15");
-    assert_eq!(place.report("job.started", 30), 0);
-    let calls = place.region.lock().calls.len();
-    assert_eq!((place.report("job.finished", 30), place.region.lock().calls.len()), (0, calls));
-    assert_eq!((place.due_in(), place.protected_tasks()), (Some(15), 30));
-    place.advance(15);
-    assert_eq!(place.region.lock().queues.counts(RECHECK_QUEUE).unwrap().visible, 30);
-    let sent = place.sent();
-    assert_eq!(place.deliver(RECHECK_QUEUE, sent.into_iter()), 0);
-    assert_eq!((place.protected_tasks(), place.sent().len()), (0, 0));
+    let staged = lingering("15");
+    assert_eq!(staged.report("job.started", 30), 0);
+    let calls = staged.region.lock().calls.len();
+    assert_eq!((staged.report("job.finished", 30), staged.region.lock().calls.len()), (0, calls));
+    assert_eq!((staged.due_in(), staged.protected_tasks()), (Some(15), 30));
+    staged.advance(15);
+    assert_eq!(staged.region.lock().queues.counts(RECHECK_QUEUE).unwrap().visible, 30);
+    let sent = staged.sent();
+    assert_eq!(staged.deliver(RECHECK_QUEUE, sent.into_iter()), 0);
+    assert_eq!((staged.protected_tasks(), staged.sent().len()), (0, 0));
 }
 
 /// The template delivers ten rechecks in a batch.
 #[test]
 fn rechecks_of_a_hundred_tasks_share_ten_calls_and_as_many_reads_as_they_come_in_batches() {
     for (batch, reads) in [(10, 10), (100, 1)] {
-        let place = lingering("15");
-        assert_eq!((place.report("job.started", 100), place.report("job.finished", 100)), (0, 0));
-        let sent = place.sent();
-        place.advance(15);
-        place.region.lock().calls.clear();
+        let staged = lingering("15");
+        assert_eq!((staged.report("job.started", 100), staged.report("job.finished", 100)), (0, 0));
+        let sent = staged.sent();
+        staged.advance(15);
+        staged.region.lock().calls.clear();
         for rechecks in sent.chunks(batch) {
-            assert_eq!(place.deliver(RECHECK_QUEUE, rechecks.iter().cloned()), 0);
+            assert_eq!(staged.deliver(RECHECK_QUEUE, rechecks.iter().cloned()), 0);
         }
-        let calls = (place.calls("UpdateTaskProtection"), place.calls("GetTaskProtection"));
+        let calls = (staged.calls("UpdateTaskProtection"), staged.calls("GetTaskProtection"));
         println!(
             "\nrelease of 100 tasks after the linger, in batches of {batch}: {} calls and {} reads",
             calls.0, calls.1
@@ -111,68 +111,68 @@ fn rechecks_of_a_hundred_tasks_share_ten_calls_and_as_many_reads_as_they_come_in
 
 #[test]
 fn without_a_linger_a_finish_releases_its_task_at_once_and_sends_nothing() {
-    let place = lingering("0");
-    place.report("job.started", 1);
-    assert_eq!((place.report("job.finished", 1), place.protected_tasks(), place.sent().len()), (0, 0, 0));
+    let staged = lingering("0");
+    staged.report("job.started", 1);
+    assert_eq!((staged.report("job.finished", 1), staged.protected_tasks(), staged.sent().len()), (0, 0, 0));
 }
 
 #[test]
 fn a_finish_whose_recheck_could_not_be_sent_is_retried_and_sends_it_then() {
-    let mut place = without_rechecks("60");
-    let rechecks = place.add_rechecks();
-    place.report("job.started", 1);
+    let mut staged = without_rechecks("60");
+    let rechecks = staged.add_rechecks();
+    staged.report("job.started", 1);
     rechecks.failing.fail_all();
-    assert_eq!((place.report("job.finished", 1), place.protected_tasks()), (1, 1));
+    assert_eq!((staged.report("job.finished", 1), staged.protected_tasks()), (1, 1));
     rechecks.failing.fail_none();
-    place.advance(20);
-    assert_eq!(place.report("job.finished", 1), 0);
-    assert_eq!((place.due_in(), place.sent().len()), (Some(40), 1));
+    staged.advance(20);
+    assert_eq!(staged.report("job.finished", 1), 0);
+    assert_eq!((staged.due_in(), staged.sent().len()), (Some(40), 1));
     rechecks.failing.fail_all();
-    place.advance(40);
-    assert_eq!((place.report("job.finished", 1), place.protected_tasks()), (0, 0), "the linger has passed");
+    staged.advance(40);
+    assert_eq!((staged.report("job.finished", 1), staged.protected_tasks()), (0, 0), "the linger has passed");
 }
 
 #[test]
 fn a_recheck_that_comes_early_is_sent_again_and_one_for_another_end_is_not() {
-    let place = lingering("60");
-    place.report("job.started", 1);
-    place.report("job.finished", 1);
-    let recheck = place.sent().remove(0);
-    place.advance(10);
-    assert_eq!(place.deliver(RECHECK_QUEUE, [recheck.clone()].into_iter()), 0);
-    assert_eq!((place.due_in(), place.sent(), place.protected_tasks()), (Some(50), vec![recheck.clone()], 1));
+    let staged = lingering("60");
+    staged.report("job.started", 1);
+    staged.report("job.finished", 1);
+    let recheck = staged.sent().remove(0);
+    staged.advance(10);
+    assert_eq!(staged.deliver(RECHECK_QUEUE, [recheck.clone()].into_iter()), 0);
+    assert_eq!((staged.due_in(), staged.sent(), staged.protected_tasks()), (Some(50), vec![recheck.clone()], 1));
     let mut other = recheck;
     other["due"] = json!("2020-01-01T00:00:00Z");
-    assert_eq!(place.deliver(RECHECK_QUEUE, [other].into_iter()), 0);
-    assert_eq!((place.sent().len(), place.protected_tasks()), (0, 1));
+    assert_eq!(staged.deliver(RECHECK_QUEUE, [other].into_iter()), 0);
+    assert_eq!((staged.sent().len(), staged.protected_tasks()), (0, 1));
 }
 
 #[test]
 fn a_recheck_whose_release_fails_is_retried_and_one_of_an_unknown_task_is_done() {
-    let place = lingering("60");
-    place.report("job.started", 1);
-    place.report("job.finished", 1);
-    let recheck = place.sent().remove(0);
-    place.advance(60);
-    place.region.lock().faults.extend([ecs_sim::region::Fault::ServerError; 5]);
-    assert_eq!((place.deliver(RECHECK_QUEUE, [recheck.clone()].into_iter()), place.protected_tasks()), (1, 1));
-    place.region.lock().faults.clear();
-    assert_eq!((place.deliver(RECHECK_QUEUE, [recheck.clone()].into_iter()), place.protected_tasks()), (0, 0));
+    let staged = lingering("60");
+    staged.report("job.started", 1);
+    staged.report("job.finished", 1);
+    let recheck = staged.sent().remove(0);
+    staged.advance(60);
+    staged.region.lock().faults.extend([ecs_sim::region::Fault::ServerError; 5]);
+    assert_eq!((staged.deliver(RECHECK_QUEUE, [recheck.clone()].into_iter()), staged.protected_tasks()), (1, 1));
+    staged.region.lock().faults.clear();
+    assert_eq!((staged.deliver(RECHECK_QUEUE, [recheck.clone()].into_iter()), staged.protected_tasks()), (0, 0));
     let mut unknown = recheck;
     unknown["task"] = json!(format!("arn:aws:ecs:eu-west-1:111122223333:task/{CLUSTER}/{:032x}", 1));
-    let calls = place.region.lock().calls.len();
-    assert_eq!(place.deliver(RECHECK_QUEUE, [unknown].into_iter()), 0);
-    assert_eq!(place.region.lock().calls.len(), calls);
+    let calls = staged.region.lock().calls.len();
+    assert_eq!(staged.deliver(RECHECK_QUEUE, [unknown].into_iter()), 0);
+    assert_eq!(staged.region.lock().calls.len(), calls);
 }
 
 #[test]
 fn without_a_recheck_queue_the_sweep_releases() {
-    let place = without_rechecks("60");
-    place.report("job.started", 2);
-    assert_eq!(place.report("job.finished", 2), 0);
+    let staged = without_rechecks("60");
+    staged.report("job.started", 2);
+    assert_eq!(staged.report("job.finished", 2), 0);
     for (seconds, protected) in [(59, 2), (1, 0)] {
-        place.advance(seconds);
-        place.invoke(&json!({"sweep": {}}));
-        assert_eq!(place.protected_tasks(), protected);
+        staged.advance(seconds);
+        staged.invoke(&json!({"sweep": {}}));
+        assert_eq!(staged.protected_tasks(), protected);
     }
 }

@@ -3,7 +3,7 @@
 //! protected tasks. docs/remediations.md has the numbers, and names every policy and tag.
 
 use crate::files::{names, read};
-use crate::in_process::{begun, parsed};
+use crate::in_process::{parsed, region_and_function};
 use ecs_sim::control_plane::{ArnForm, Millis, SimulatedTask, Variants};
 use ecs_sim::region::{CLUSTER, EcsCallOutcome, Region, SharedRegion};
 use ecs_sim::scenario::{FunctionUnderTest, InProcess, Invoked, Scenario, Silent, Statement, run};
@@ -123,7 +123,7 @@ fn policies(scenario: &Scenario) -> String {
 
 /// The number of tasks that ECS stopped with running jobs under taskhold alone, with its remediations.
 fn killed_by_taskhold(scenario: &Scenario, variant: Variants) -> usize {
-    let (region, mut taskhold) = begun(scenario, variant);
+    let (region, mut taskhold) = region_and_function(scenario, variant);
     killed(scenario, region, &mut taskhold).unwrap_or_else(|(_, problem)| panic!("{problem}, under {variant}"))
 }
 

@@ -40,7 +40,7 @@ struct RoutineFigures {
 impl RoutineFigures {
     fn of(world: &WatchedWorld, traffic: &RoutineTraffic) -> Self {
         let mut figures = Self { notices: world.notices(), ..Self::default() };
-        traffic.done.iter().for_each(|(deed, count)| figures.count(format!("1 {deed}"), *count));
+        traffic.done.iter().for_each(|(change, count)| figures.count(format!("1 {change}"), *count));
         world.events_delivered.iter().for_each(|(name, count)| figures.count(format!("2 events: {name}"), *count));
         for cause in [InvocationCause::Event, InvocationCause::Recheck, InvocationCause::Sweep, InvocationCause::Job] {
             figures.count(format!("3 reconciles by {cause:?}"), world.reconciles(cause).len() as u64);

@@ -6,7 +6,7 @@
 //! has the rules of the sample.
 
 use crate::block_on;
-use crate::in_process::{begun, named, parsed, play, scenarios};
+use crate::in_process::{named, parsed, play, region_and_function, scenarios};
 use ecs_sim::control_plane::Variants;
 use ecs_sim::play::{Process, Workers};
 use ecs_sim::progress::Progress;
@@ -115,7 +115,7 @@ fn a_scenario_whose_expectation_does_not_hold_fails_with_its_line() {
 /// The Region after a scenario that holds.
 fn region_after(text: &str) -> SharedRegion {
     let scenario = parsed("made up", text);
-    let (region, mut function) = begun(&scenario, Variants::default());
+    let (region, mut function) = region_and_function(&scenario, Variants::default());
     let ran = block_on(run(&scenario, region.clone(), &mut function, &mut Silent));
     ran.unwrap_or_else(|failure| panic!("{failure}"));
     region
@@ -285,7 +285,7 @@ fn is_about_alerts(scenario: &Scenario) -> bool {
 }
 
 fn alerts_under(scenario: &Scenario, variants: Variants, disorder: Disorder) -> Result<Vec<SentAlert>, String> {
-    let (region, mut function) = begun(scenario, variants);
+    let (region, mut function) = region_and_function(scenario, variants);
     block_on(alerts_of(scenario, region, &mut function, disorder)).map_err(|failure| failure.to_string())
 }
 

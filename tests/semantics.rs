@@ -525,7 +525,7 @@ fn a_dry_run_changes_nothing_in_ecs() {
 fn an_invocation_that_runs_out_of_time_loses_nothing() {
     let mut stage = StagedRegion::new();
     stage.send(&stage.message(0, json!({})));
-    assert_eq!(stage.deliver(5_000), 1, "with five seconds left nothing is begun");
+    assert_eq!(stage.deliver(5_000), 1, "with five seconds left nothing is region_and_function");
     assert!(stage.region.lock().calls.is_empty());
     let later = stage.region.lock().now() + 180_000;
     stage.region.lock().advance_to(later);

@@ -15,11 +15,11 @@ use std::fmt::Display;
 use std::sync::Arc;
 use taskhold::lambda::function::{Function, Parts};
 
-/// A Region with the service `web`, and the function.
+/// A Region with one service, and the function.
 pub(crate) struct StagedRegion<F = InProcess> {
     pub(crate) region: SharedRegion,
     pub(crate) function: F,
-    /// Of the service.
+    /// The tasks of the service.
     pub(crate) tasks: Vec<String>,
 }
 

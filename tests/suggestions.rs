@@ -13,7 +13,7 @@ mod command;
 mod promise;
 
 use crate::block_on;
-use crate::in_process::{begun, scenarios};
+use crate::in_process::{region_and_function, scenarios};
 use command::{CommandEffect, read, shape};
 use ecs_sim::control_plane::{RefusalRule, Variants};
 use ecs_sim::progress::Progress;
@@ -26,16 +26,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The world of a scenario right after one of its alerts.
-type ActionMoment<'a> = AfterAlert<'a, InProcess, Silent>;
+type AlertMoment<'a> = AfterAlert<'a, InProcess, Silent>;
 
 /// Plays the scenario to this alert, or to its end, and acts there.
 fn at_alert<T>(
     scenario: &Scenario,
     variants: Variants,
     number: usize,
-    act: impl AsyncFnOnce(&mut ActionMoment<'_>, &SharedRegion) -> Result<T, String>,
+    act: impl AsyncFnOnce(&mut AlertMoment<'_>, &SharedRegion) -> Result<T, String>,
 ) -> Result<T, String> {
-    let (region, mut function) = begun(scenario, variants);
+    let (region, mut function) = region_and_function(scenario, variants);
     block_on(async {
         let mut observer = Silent;
         let moment = after_alert(scenario, region.clone(), &mut function, &mut observer, number).await;
@@ -75,7 +75,7 @@ fn commands_of(action: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// The function leaves the protection of another writer, and its answer says that `force` releases it.
-async fn release_of_others(moment: &mut ActionMoment<'_>, payload: &str, answer: &Value) -> Result<(), String> {
+async fn release_of_others(moment: &mut AlertMoment<'_>, payload: &str, answer: &Value) -> Result<(), String> {
     let outcomes = answer["release"]["tasks"].as_array().into_iter().flatten();
     if !outcomes.into_iter().any(|task| task["outcome"] == "foreign") {
         return Ok(());
@@ -87,7 +87,7 @@ async fn release_of_others(moment: &mut ActionMoment<'_>, payload: &str, answer:
 }
 
 /// Carries out an action, lets the time of its promise pass, and says what does not hold.
-async fn follow(moment: &mut ActionMoment<'_>, region: &SharedRegion, promise: &AlertAction<'_>) -> Result<(), String> {
+async fn follow(moment: &mut AlertMoment<'_>, region: &SharedRegion, promise: &AlertAction<'_>) -> Result<(), String> {
     promise.is_needed(region)?;
     for line in commands_of(promise.action) {
         match read(line) {

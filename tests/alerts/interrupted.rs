@@ -2,8 +2,8 @@
 //! message for each job.
 
 use super::{
-    at, chat_holds, hostile, hostile_labels, id, is_taken_by_sqs, json, json_of, mail_holds, says, schema, service,
-    spans_hold,
+    at, check_chat, check_mail, check_spans, hostile, hostile_labels, id, is_taken_by_sqs, json, json_of, says, schema,
+    service,
 };
 use ecs_sim::doubles::alerts::sender;
 use serde_json::{Value, json};
@@ -404,7 +404,7 @@ fn the_limits_hold_and_every_list_that_was_shortened_says_so() {
         assert!(body.chars().chain(message.json.chars()).all(is_taken_by_sqs));
         let texts = json(&body);
         assert_eq!((&texts["default"], &texts["email"]), (&json_of(&message.json), &json_of(&message.email)));
-        chat_holds(&message.chat, &message.incident);
+        check_chat(&message.chat, &message.incident);
         assert!(json!(message.json).to_string().len() <= machine::ESCAPED_BYTES_MAX);
         let document = json(&message.json);
         let shown = document["jobs"].as_array().unwrap().len();
@@ -453,8 +453,8 @@ fn the_command_in_the_mail_is_quoted_for_a_shell_and_kept_out_of_a_chat_that_cou
 fn no_text_of_others_begins_a_line_of_the_mail_or_leaves_its_code_span_in_the_chat() {
     for jobs in [1, 60] {
         let message = message_about(&hostile_one(jobs));
-        mail_holds(&message.email, &["Service:  ", "Task:     "]);
-        spans_hold(&message.chat);
+        check_mail(&message.email, &["Service:  ", "Task:     "]);
+        check_spans(&message.chat);
     }
 }
 

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 impl AttackedService {
     /// No sweep, and a job of two days on its first task.
     fn with_a_busy_task() -> Self {
-        let mut place = Self::new();
-        place.world.delivers.sweep_every = None;
-        place.job("busy", "job.started", 2880);
-        place.world.advance(SECOND);
-        place
+        let mut attacked = Self::new();
+        attacked.world.delivers.sweep_every = None;
+        attacked.job("busy", "job.started", 2880);
+        attacked.world.advance(SECOND);
+        attacked
     }
 
     fn stop(&self) -> Value {
@@ -47,11 +47,11 @@ fn three_hundred_events_about_a_service_that_exists_or_stops_of_a_busy_task_cost
         json!({"eventName": "SERVICE_DEPLOYMENT_IN_PROGRESS", "clusterArn": format!("{ARN}:cluster/{CLUSTER}")}),
     );
     let of_service = AttackedService::with_a_busy_task().reads_of_three_hundred(&begun);
-    let mut place = AttackedService::with_a_busy_task();
-    let stop = place.stop();
-    let of_task = place.reads_of_three_hundred(&stop);
+    let mut attacked = AttackedService::with_a_busy_task();
+    let stop = attacked.stop();
+    let of_task = attacked.reads_of_three_hundred(&stop);
     println!("300 events about a service that exists: {of_service} reads; 300 stops of a busy task: {of_task} reads");
-    assert!(place.is_protected() && place.world.dead_lettered().is_empty());
+    assert!(attacked.is_protected() && attacked.world.dead_lettered().is_empty());
     assert!(
         prose("SECURITY.md").contains(&format!("300 of them within a minute cost {of_service} reads")),
         "{of_service}"
@@ -61,16 +61,16 @@ fn three_hundred_events_about_a_service_that_exists_or_stops_of_a_busy_task_cost
 
 #[test]
 fn stops_of_a_busy_task_are_read_at_the_rate_of_unknown_tasks_delay_no_job_and_are_retried_beyond_it() {
-    let mut place = AttackedService::with_a_busy_task();
-    let (before, began_at) = (place.reads(), place.world.now());
+    let mut attacked = AttackedService::with_a_busy_task();
+    let (before, began_at) = (attacked.reads(), attacked.world.now());
     for number in 0..40 {
-        place.send(&place.stop());
-        place.job(&format!("job-{number}"), "job.finished", 60);
-        place.world.advance(1);
+        attacked.send(&attacked.stop());
+        attacked.job(&format!("job-{number}"), "job.finished", 60);
+        attacked.world.advance(1);
     }
-    assert_eq!(place.reads() - before, 10, "a burst of ten");
-    assert!(place.world.now() - began_at < SECOND, "a job waits for a read");
-    place.world.advance(10 * MINUTE);
-    assert!(place.world.region.lock().queues.messages(JOB_QUEUE).unwrap().is_empty(), "an event is not done");
-    assert!(place.is_protected() && place.world.dead_lettered().is_empty());
+    assert_eq!(attacked.reads() - before, 10, "a burst of ten");
+    assert!(attacked.world.now() - began_at < SECOND, "a job waits for a read");
+    attacked.world.advance(10 * MINUTE);
+    assert!(attacked.world.region.lock().queues.messages(JOB_QUEUE).unwrap().is_empty(), "an event is not done");
+    assert!(attacked.is_protected() && attacked.world.dead_lettered().is_empty());
 }

@@ -40,7 +40,8 @@ impl Crate {
     pub(super) fn of(texts: impl IntoIterator<Item = (ModulePath, String)>) -> Self {
         let sources = texts.into_iter().map(|(module, text)| {
             let module = if module == ["lib"] { ModulePath::new() } else { module };
-            (module, SourceFile::read(&text))
+            let source = SourceFile::read(&text).unwrap_or_else(|error| panic!("{}: {error}", module.join("/")));
+            (module, source)
         });
         let mut files: BTreeMap<ModulePath, SourceFile> = sources.collect();
         let tests: Vec<ModulePath> = files

@@ -32,10 +32,12 @@ pub(super) struct SourceFile {
 }
 
 impl SourceFile {
-    pub(super) fn read(text: &str) -> Self {
+    /// # Errors
+    /// The text is no Rust.
+    pub(super) fn read(text: &str) -> syn::Result<Self> {
         let mut source = Self::default();
-        source.visit_file(&syn::parse_file(text).unwrap_or_else(|error| panic!("{error}:\n{text}")));
-        source
+        source.visit_file(&syn::parse_file(text)?);
+        Ok(source)
     }
 
     fn read_tree(&mut self, tree: &UseTree, prefix: &[String], visibility: &Visibility) {
@@ -68,7 +70,7 @@ impl SourceFile {
         }
     }
 
-    /// Reads what a macro gets, which has no grammar of its own.
+    /// Reads what a macro gets, which has no grammar of its own. A `use` line with a group is not understood there.
     fn read_tokens(&mut self, tokens: TokenStream) {
         let mut path = Vec::new();
         let mut colons = 0;

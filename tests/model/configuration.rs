@@ -2,7 +2,7 @@
 
 use super::agent::ModelAgentCall;
 use super::left::Left;
-use super::sabotage::DeliberateBreak;
+use super::sabotage::ModelSabotage;
 use super::scene::{Moment, SWEEP_EVERY_S, Set, TaskNo, VISIBILITY_TIMEOUT_S, WorkerMessage};
 use super::script::EcsFault;
 use super::witnesses::{COMES_AGAIN, LATE_RELEASE, LEFT_IN_STORE, REFUSED};
@@ -63,7 +63,7 @@ pub(crate) struct Configuration {
     pub(crate) stores: Stores,
     pub(crate) records: RecordSpace,
     pub(crate) schedule: Schedule,
-    pub(crate) sabotage: DeliberateBreak,
+    pub(crate) sabotage: ModelSabotage,
     /// The witnesses that the model must reach (`witnesses.rs`).
     pub(crate) must_reach: Vec<&'static str>,
 }

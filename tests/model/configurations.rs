@@ -3,7 +3,7 @@
 use super::agent::ModelAgentCall;
 use super::configuration::{Configuration, RecordSpace, Schedule, Stores};
 use super::left::NOTHING;
-use super::sabotage::DeliberateBreak;
+use super::sabotage::ModelSabotage;
 use super::scene::{Moment, finished, heartbeat, only, started, started_by_agent, started_unprotected};
 use super::script::EcsFault;
 use super::witnesses::{
@@ -34,7 +34,7 @@ impl Configuration {
             stores: Stores::AnsweredAtOnce,
             records: RecordSpace::Roomy,
             schedule: Schedule::None,
-            sabotage: DeliberateBreak::None,
+            sabotage: ModelSabotage::None,
             must_reach: vec![QUIET, LOST_COMPARISON, RELEASE_RACES_JOB, UNCOVERED_BEFORE_ACKNOWLEDGED],
         }
     }

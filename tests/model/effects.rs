@@ -1,10 +1,10 @@
 //! The effects of calls, puts, answers and time on the world around the function.
 
 use super::configuration::RecordSpace;
-use super::function::{PausedRun, RecordNo};
+use super::function::{FunctionRun, RecordNo};
 use super::harm::Harm;
 use super::protocol::ModelProtocol;
-use super::sabotage::DeliberateBreak;
+use super::sabotage::ModelSabotage;
 use super::scene::{Moment, TaskNo, members, only};
 use super::script::{ModelRequest, Subject, TaskEffect};
 use super::state::{Alone, Landing, LateCall, ModelInvocation, ModelState, OpenRequest, ProtectionWriter};
@@ -19,7 +19,7 @@ impl ModelProtocol {
     pub(crate) fn land(&self, state: &mut ModelState, at: usize, stored: (TaskNo, RecordNo)) -> Landing {
         let (task, record) = stored;
         let bit = only(usize::from(task));
-        let compares = self.configuration.sabotage != DeliberateBreak::StoresAreNotCompared;
+        let compares = self.configuration.sabotage != ModelSabotage::StoresAreNotCompared;
         if compares && state.running[at].outrun & bit != 0 {
             return Landing::Conflict;
         }
@@ -51,8 +51,8 @@ impl ModelProtocol {
         for (key, job) in std::mem::take(&mut record.jobs).iter() {
             match job.finished_at {
                 None => record.merge_job(key, job),
-                Some(_) if self.configuration.sabotage == DeliberateBreak::NoFingerprints => {}
-                Some(_) if self.configuration.sabotage == DeliberateBreak::FinishesFindNoRoom => {
+                Some(_) if self.configuration.sabotage == ModelSabotage::NoFingerprints => {}
+                Some(_) if self.configuration.sabotage == ModelSabotage::FinishesFindNoRoom => {
                     let before = before.map(|before| self.function.record(before));
                     if let Some(unfinished) = before.as_ref().and_then(|known| known.record.jobs.get(key)) {
                         record.merge_job(key, unfinished);
@@ -75,7 +75,7 @@ impl ModelProtocol {
             None => {}
         }
         let retried = match self.configuration.sabotage {
-            DeliberateBreak::FailuresAreAcknowledged => 0,
+            ModelSabotage::FailuresAreAcknowledged => 0,
             _ => ended.retried,
         };
         for number in members(run.work.batch() & !retried) {
@@ -145,7 +145,7 @@ impl ModelProtocol {
 }
 
 /// The parts of the calls about `subject`, or of all calls, that may still take effect after their caller is gone.
-pub(crate) fn late_calls(invocation: &ModelInvocation, run: &PausedRun, subject: Option<Subject>) -> Vec<LateCall> {
+pub(crate) fn late_calls(invocation: &ModelInvocation, run: &FunctionRun, subject: Option<Subject>) -> Vec<LateCall> {
     let mut late = Vec::new();
     for sent in &invocation.sent {
         let OpenRequest::Call { subject: of, until, effects } = sent else { continue };

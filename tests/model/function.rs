@@ -46,7 +46,7 @@ enum RunKey {
 
 /// A run of the function up to the point at which it waits.
 #[derive(Debug)]
-pub(crate) struct PausedRun {
+pub(crate) struct FunctionRun {
     key: RunKey,
     pub(crate) work: InvocationWork,
     pub(crate) waiting: Vec<(Subject, ModelRequest<RecordNo>)>,
@@ -64,7 +64,7 @@ pub(crate) struct InvocationResult {
 
 /// A record of the state store.
 #[derive(Debug)]
-pub(crate) struct KnownRecord {
+pub(crate) struct RecordFacts {
     pub(crate) record: TaskRecord,
     /// The messages that contain no news for this record.
     pub(crate) merged: Set,
@@ -85,8 +85,8 @@ pub(crate) struct ModelFunction {
     timeout: Moment,
     room: RecordSpace,
     linger: SignedDuration,
-    records: Numbered<String, KnownRecord>,
-    runs: Numbered<RunKey, PausedRun>,
+    records: Numbered<String, RecordFacts>,
+    runs: Numbered<RunKey, FunctionRun>,
     steps: RwLock<HashMap<ModelStep, RunNo>>,
     idle_stages: Mutex<Vec<ScriptedFunction>>,
 }
@@ -112,11 +112,11 @@ impl ModelFunction {
         }
     }
 
-    pub(crate) fn run(&self, number: RunNo) -> Arc<PausedRun> {
+    pub(crate) fn run(&self, number: RunNo) -> Arc<FunctionRun> {
         self.runs.get(number)
     }
 
-    pub(crate) fn record(&self, number: RecordNo) -> Arc<KnownRecord> {
+    pub(crate) fn record(&self, number: RecordNo) -> Arc<RecordFacts> {
         self.records.get(number)
     }
 
@@ -133,7 +133,7 @@ impl ModelFunction {
                 let mut rejected = record.rejected.iter().flat_map(|rejected| &rejected.jobs);
                 rejected.any(|job| job.key == *key)
             };
-            KnownRecord {
+            RecordFacts {
                 record: record.clone(),
                 merged: self.messages_merged_into(record),
                 known: self.of_jobs(|key| record.knows(key)),
@@ -202,14 +202,14 @@ impl ModelFunction {
         match run.ended {
             Some(ended) => {
                 let key = RunKey::Ended(run.work, ended);
-                self.runs.number(key.clone(), || PausedRun { key, ..run })
+                self.runs.number(key.clone(), || FunctionRun { key, ..run })
             }
-            None => self.runs.number(key.clone(), || PausedRun { key, ..run }),
+            None => self.runs.number(key.clone(), || FunctionRun { key, ..run }),
         }
     }
 
     /// Replays the function from its start.
-    fn replay(&self, start: Start, events: &[ReceivedAnswer]) -> PausedRun {
+    fn replay(&self, start: Start, events: &[ReceivedAnswer]) -> FunctionRun {
         let idle = self.idle_stages.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut stage = idle.unwrap_or_else(|| {
             let script = SharedScript::default();
@@ -224,14 +224,14 @@ impl ModelFunction {
         run
     }
 
-    fn replay_on(&self, stage: &ScriptedFunction, start: Start, events: &[ReceivedAnswer]) -> PausedRun {
+    fn replay_on(&self, stage: &ScriptedFunction, start: Start, events: &[ReceivedAnswer]) -> FunctionRun {
         let (script, handler) = stage;
         script.restart(start.at);
         let mut handling = pin!(handler.handle(&self.payloads[&start.work], timestamp(start.at + self.timeout)));
         let poller = Poller::default();
         let mut handled = poller.poll(handling.as_mut());
         for ReceivedAnswer { subject, answer, now } in events {
-            assert!(handled.is_none(), "it has ended before it events {answer:?}");
+            assert!(handled.is_none(), "it has ended before it received {answer:?}");
             script.answer(*subject, answer.clone().map(|number| self.record(number).record.clone()), *now);
             handled = poller.poll(handling.as_mut());
         }
@@ -247,7 +247,7 @@ impl ModelFunction {
         };
         let mut waiting: Vec<_> = script.waiting().into_iter().map(in_short).collect();
         waiting.sort_unstable_by_key(|(subject, _)| *subject);
-        PausedRun { key: RunKey::Waits(start, events.to_vec()), work: start.work, waiting, ended }
+        FunctionRun { key: RunKey::Waits(start, events.to_vec()), work: start.work, waiting, ended }
     }
 }
 

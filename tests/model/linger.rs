@@ -7,7 +7,7 @@ use super::harm::Harm;
 use super::left::{Left, NOTHING};
 use super::promises::{BUSY_IS_PROTECTED, LINGER_ENDS, LINGERS};
 use super::protocol::ModelProtocol;
-use super::sabotage::DeliberateBreak;
+use super::sabotage::ModelSabotage;
 use super::scene::InvocationWork;
 use super::state::ModelState;
 use super::witnesses::{LOST_COMPARISON, QUIET, QUIET_AND_BUSY, RELEASE_RACES_JOB, SWEEP_ACTS};
@@ -56,10 +56,10 @@ impl ModelProtocol {
         }
         let mut record: TaskRecord = self.function.record(number).record.clone();
         match self.configuration.sabotage {
-            DeliberateBreak::RechecksSeeNoJobs => {
+            ModelSabotage::RechecksSeeNoJobs => {
                 Arc::make_mut(&mut record.jobs).retain(|_, job| job.finished_at.is_some())
             }
-            DeliberateBreak::RechecksDoNothing => record.lingers_until.iter_mut().for_each(|until| **until += DAY),
+            ModelSabotage::RechecksDoNothing => record.lingers_until.iter_mut().for_each(|until| **until += DAY),
             _ => return number,
         }
         self.function.number_of(&record)
@@ -76,21 +76,21 @@ fn a_task_that_lingers_keeps_every_promise_whenever_its_recheck_comes() {
 
 #[test]
 fn a_linger_that_is_not_written_down_is_found_out() {
-    let sabotage = DeliberateBreak::LingersAreNotWrittenDown;
+    let sabotage = ModelSabotage::LingersAreNotWrittenDown;
     let configuration = Configuration { sabotage, ..Configuration::one_task_that_lingers() };
     is_found_out(configuration.with(Left { rechecks: 1, ..NOTHING }), LINGERS);
 }
 
 #[test]
 fn a_recheck_that_releases_a_task_on_which_a_job_has_started_is_found_out() {
-    let sabotage = DeliberateBreak::RechecksSeeNoJobs;
+    let sabotage = ModelSabotage::RechecksSeeNoJobs;
     let configuration = Configuration { sabotage, ..Configuration::one_task_that_lingers() };
     is_found_out(configuration.with(Left { rechecks: 1, ticks: 1, ..NOTHING }), BUSY_IS_PROTECTED);
 }
 
 #[test]
 fn a_recheck_that_does_nothing_is_found_out() {
-    let sabotage = DeliberateBreak::RechecksDoNothing;
+    let sabotage = ModelSabotage::RechecksDoNothing;
     let configuration = Configuration { sabotage, ..Configuration::one_task_that_lingers() };
     is_found_out(configuration.with(Left { rechecks: 1, ticks: 1, ..NOTHING }), LINGER_ENDS);
 }

@@ -17,7 +17,7 @@ const EFFECT_WITHIN_S: Moment = 90;
 
 /// A deliberate break, to show that the checker finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DeliberateBreak {
+pub(crate) enum ModelSabotage {
     /// None: the unchanged protocol.
     None,
     /// The stored record does not name the releases that are about to be sent.
@@ -68,7 +68,7 @@ impl ModelProtocol {
     /// The period after sending in which a call takes effect, or never.
     pub(crate) fn takes_effect_within(&self) -> Moment {
         match self.configuration.sabotage {
-            DeliberateBreak::EffectsAreTooLate => EFFECT_WITHIN_S * 3,
+            ModelSabotage::EffectsAreTooLate => EFFECT_WITHIN_S * 3,
             _ => EFFECT_WITHIN_S,
         }
     }
@@ -78,22 +78,22 @@ impl ModelProtocol {
         let known = self.function.record(number);
         let mut record: TaskRecord = known.record.clone();
         match self.configuration.sabotage {
-            DeliberateBreak::ReleasesAreNotWrittenDown => {
+            ModelSabotage::ReleasesAreNotWrittenDown => {
                 record.protection.in_flight.retain(|call| call.request != ProtectionRequest::Clear);
             }
-            DeliberateBreak::UnfinishedJobsAreDropped => {
+            ModelSabotage::UnfinishedJobsAreDropped => {
                 let of_batch = |job: &str| members(batch).any(|number| self.message(number).job == job);
                 let jobs = Arc::make_mut(&mut record.jobs);
                 jobs.retain(|key, job| job.finished_at.is_some() || of_batch(&key.job_id));
             }
-            DeliberateBreak::AgentJobsAreCalledFor => {
+            ModelSabotage::AgentJobsAreCalledFor => {
                 Arc::make_mut(&mut record.jobs).values_mut().for_each(|job| job.protection = None);
             }
-            DeliberateBreak::RejectedStartsAreForgotten => record.rejected = None,
-            DeliberateBreak::RefusalsAreNotWrittenDown => {
+            ModelSabotage::RejectedStartsAreForgotten => record.rejected = None,
+            ModelSabotage::RefusalsAreNotWrittenDown => {
                 (record.protection.refusal, record.protection.refused_since) = (None, None);
             }
-            DeliberateBreak::LingersAreNotWrittenDown => record.lingers_until = None,
+            ModelSabotage::LingersAreNotWrittenDown => record.lingers_until = None,
             _ => return number,
         }
         self.function.number_of(&record)
@@ -101,7 +101,7 @@ impl ModelProtocol {
 
     /// A record as the state store hands it out.
     pub(crate) fn loaded(&self, state: &ModelState, number: RecordNo) -> RecordNo {
-        if self.configuration.sabotage == DeliberateBreak::None {
+        if self.configuration.sabotage == ModelSabotage::None {
             return number;
         }
         let mut record: TaskRecord = self.function.record(number).record.clone();
@@ -110,15 +110,15 @@ impl ModelProtocol {
             job.finished_at = job.finished_at.or_else(|| is_one(job).then_some(now));
         };
         match self.configuration.sabotage {
-            DeliberateBreak::DeclaredEndsRelease => {
+            ModelSabotage::DeclaredEndsRelease => {
                 let is_over = |job: &Job| job.until().is_some_and(|until| until <= now);
                 Arc::make_mut(&mut record.jobs).values_mut().for_each(|job| finish(job, &is_over));
             }
-            DeliberateBreak::AgentJobsKeepNothing => {
+            ModelSabotage::AgentJobsKeepNothing => {
                 Arc::make_mut(&mut record.jobs).values_mut().for_each(|job| finish(job, &Job::is_protected_by_agent));
             }
-            DeliberateBreak::StaleCallsAreNotRemembered => drop(take_stale(&mut record, now)),
-            DeliberateBreak::StaleCallsFitEveryExpiry => {
+            ModelSabotage::StaleCallsAreNotRemembered => drop(take_stale(&mut record, now)),
+            ModelSabotage::StaleCallsFitEveryExpiry => {
                 let any = |call: Call| OwnProtection {
                     asked_at: call.started_at,
                     earliest: Timestamp::MIN,
@@ -135,8 +135,8 @@ impl ModelProtocol {
     /// The end that ECS reports for a task's protection.
     pub(crate) fn reported(&self, task: &ModelTask) -> Moment {
         let is_lied_about = match self.configuration.sabotage {
-            DeliberateBreak::ForeignProtectionIsNotSeen => task.is_protected_by_agent(),
-            DeliberateBreak::LossesAreNotSeen => task.is_taken_away,
+            ModelSabotage::ForeignProtectionIsNotSeen => task.is_protected_by_agent(),
+            ModelSabotage::LossesAreNotSeen => task.is_taken_away,
             _ => false,
         };
         let own = task.record.filter(|_| is_lied_about).and_then(|record| {

@@ -3,9 +3,9 @@
 use super::actions::{ModelAction, RequestProgress};
 use super::configuration::Stores;
 use super::effects::late_calls;
-use super::function::{PausedRun, ReceivedAnswer, RecordNo, Start};
+use super::function::{FunctionRun, ReceivedAnswer, RecordNo, Start};
 use super::protocol::ModelProtocol;
-use super::sabotage::DeliberateBreak;
+use super::sabotage::ModelSabotage;
 use super::scene::{InvocationWork, SWEEP_EVERY_S, Set, TaskNo, VISIBILITY_TIMEOUT_S, members, only};
 use super::script::{EcsFault, ModelAnswer, ModelRequest, Subject, TaskEffect};
 use super::state::{Alone, Landing, LateCall, ModelInvocation, ModelState, OpenRequest};
@@ -130,7 +130,7 @@ impl ModelProtocol {
                     state.late.extend(late);
                 }
                 let answered = match (fault, self.configuration.sabotage) {
-                    (EcsFault::NoAnswer, DeliberateBreak::NoAnswerMeansNoEffect) => EcsFault::Denied,
+                    (EcsFault::NoAnswer, ModelSabotage::NoAnswerMeansNoEffect) => EcsFault::Denied,
                     _ => fault,
                 };
                 self.go_on(state, of, ModelAnswer::EcsFails(answered));
@@ -186,7 +186,7 @@ impl ModelProtocol {
         let (at, subject) = of;
         let now = state.now;
         let is_noticed = !matches!(answer, ModelAnswer::Stored | ModelAnswer::Protections(_));
-        let notices = is_noticed || self.configuration.sabotage != DeliberateBreak::SlowAnswersAreNotNoticed;
+        let notices = is_noticed || self.configuration.sabotage != ModelSabotage::SlowAnswersAreNotNoticed;
         let invocation = &mut state.running[at];
         let reported_at = if notices { now } else { invocation.deadline - self.configuration.timeout_s };
         match (&answer, subject) {
@@ -233,7 +233,7 @@ impl ModelInvocation {
     }
 }
 
-impl PausedRun {
+impl FunctionRun {
     /// The pending request about `subject`.
     pub(crate) fn request(&self, subject: Subject) -> &ModelRequest<RecordNo> {
         let request = self.waiting.iter().find(|(waiting, _)| *waiting == subject);

@@ -41,7 +41,7 @@ pub(crate) fn job() -> impl Strategy<Value = Job> {
     job_of(any_moment, 1..=2880_u32, text(), labels(), agent_protection())
 }
 
-/// A job whose members are drawn so, each of which may be missing.
+/// A job with members from these strategies. Each may be missing.
 pub(crate) fn job_of<M: Strategy<Value = Timestamp>>(
     moment: impl Fn() -> M,
     heartbeat: impl Strategy<Value = u32>,

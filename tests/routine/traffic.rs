@@ -72,7 +72,7 @@ pub(crate) struct RoutineTraffic {
     random: fastrand::Rng,
     spares: Spares,
     places: Vec<RoutineService>,
-    deeds: BTreeSet<(Millis, usize, RoutineChange)>,
+    changes: BTreeSet<(Millis, usize, RoutineChange)>,
     jobs_made: u64,
     /// The actions, with their counts.
     pub(crate) done: BTreeMap<&'static str, u64>,
@@ -82,7 +82,7 @@ impl RoutineTraffic {
     /// Creates the services.
     pub(crate) fn begin(world: &mut WatchedWorld, services: usize, seed: u64, spares: Spares) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut deeds = BTreeSet::new();
+        let mut changes = BTreeSet::new();
         let places = (0..services).map(|at| RoutineService {
             name: format!("s-{at}"),
             kind: at % KINDS.len(),
@@ -91,44 +91,44 @@ impl RoutineTraffic {
         let places: Vec<RoutineService> = places.collect();
         for (at, place) in places.iter().enumerate() {
             world.create((KINDS[place.kind].spec)(ServiceSpec::new(CLUSTER, &place.name, random.u32(TASKS))));
-            for (deed, mean) in HABITS {
-                deeds.insert((world.now() + pause(&mut random, mean), at, deed));
+            for (change, mean) in HABITS {
+                changes.insert((world.now() + pause(&mut random, mean), at, change));
             }
         }
-        Self { random, spares, places, deeds, jobs_made: 0, done: BTreeMap::new() }
+        Self { random, spares, places, changes, jobs_made: 0, done: BTreeMap::new() }
     }
 
     /// Lets this much time pass.
     pub(crate) fn pass(&mut self, world: &mut WatchedWorld, time: Millis) {
         let until = world.now() + time;
-        while let Some(next) = self.deeds.first().copied().filter(|(at, ..)| *at <= until) {
-            self.deeds.remove(&next);
-            let (at, place, deed) = next;
+        while let Some(next) = self.changes.first().copied().filter(|(at, ..)| *at <= until) {
+            self.changes.remove(&next);
+            let (at, place, change) = next;
             world.advance((at - world.now()).max(0));
-            self.act(world, place, deed);
+            self.act(world, place, change);
         }
         world.advance(until - world.now());
     }
 
-    fn act(&mut self, world: &mut WatchedWorld, place: usize, deed: RoutineChange) {
-        let done = match deed {
-            RoutineChange::Deploy | RoutineChange::DeployWhatFails => self.deploy(world, place, deed),
+    fn act(&mut self, world: &mut WatchedWorld, place: usize, change: RoutineChange) {
+        let done = match change {
+            RoutineChange::Deploy | RoutineChange::DeployWhatFails => self.deploy(world, place, change),
             RoutineChange::Scale => self.scale(world, place),
             RoutineChange::Rebalance => self.rebalance(world, place),
             RoutineChange::Crash => self.crash(world, place),
             RoutineChange::StartJob => self.start_job(world, place),
             RoutineChange::EndJob => return self.end_job(world, place),
         };
-        let mean = HABITS.iter().find(|(habit, _)| *habit == deed).map_or(HOUR, |(_, mean)| *mean);
+        let mean = HABITS.iter().find(|(habit, _)| *habit == change).map_or(HOUR, |(_, mean)| *mean);
         // A postponed action is retried soon.
         let pause = if done.is_some() { pause(&mut self.random, mean) } else { 7 * MINUTE };
-        self.deeds.insert((world.now() + pause, place, deed));
+        self.changes.insert((world.now() + pause, place, change));
         if let Some(what) = done {
             *self.done.entry(what).or_default() += 1;
         }
     }
 
-    fn deploy(&mut self, world: &mut WatchedWorld, at: usize, deed: RoutineChange) -> Option<&'static str> {
+    fn deploy(&mut self, world: &mut WatchedWorld, at: usize, change: RoutineChange) -> Option<&'static str> {
         let old_stay = KINDS[self.places[at].kind].old_stay;
         let end_by = world.now() + old_stay + HOLD_MAX;
         let place = &self.places[at];
@@ -145,7 +145,7 @@ impl RoutineTraffic {
         let place = &mut self.places[at];
         world.ecs(|ecs| ecs.deploy(CLUSTER, &place.name)).unwrap();
         place.jobs_end_by = end_by;
-        if deed == RoutineChange::Deploy {
+        if change == RoutineChange::Deploy {
             return Some("deployments");
         }
         // Only ECS itself has a circuit breaker; for a service with another controller this is a normal deployment.
@@ -245,7 +245,7 @@ impl RoutineTraffic {
         let minutes = lasts / MINUTE + 30;
         world.send_about(&task, json!({"type": "job.started", "jobId": job, "maxDurationMinutes": minutes}));
         place.jobs.insert(task, (job, end));
-        self.deeds.insert((end, at, RoutineChange::EndJob));
+        self.changes.insert((end, at, RoutineChange::EndJob));
         true
     }
 

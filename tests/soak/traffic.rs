@@ -73,8 +73,8 @@ struct SoakService {
 pub(crate) struct SoakTraffic {
     random: fastrand::Rng,
     places: Vec<SoakService>,
-    deeds: BTreeMap<(Millis, u64), (usize, SoakChange)>,
-    deeds_made: u64,
+    changes: BTreeMap<(Millis, u64), (usize, SoakChange)>,
+    changes_made: u64,
     jobs_made: u64,
     /// The actions, with their counts.
     pub(crate) done: BTreeMap<&'static str, u64>,
@@ -87,16 +87,16 @@ impl SoakTraffic {
         let mut traffic = Self {
             random: fastrand::Rng::with_seed(seed),
             places: (0..services).map(place).collect(),
-            deeds: BTreeMap::new(),
-            deeds_made: 0,
+            changes: BTreeMap::new(),
+            changes_made: 0,
             jobs_made: 0,
             done: BTreeMap::new(),
         };
         for at in 0..services {
             let kind = &KINDS[at % KINDS.len()];
             world.create((kind.spec)(ServiceSpec::new(CLUSTER, &traffic.places[at].name, TASKS)));
-            for (deed, mean) in HABITS {
-                traffic.plan_next(world.now(), at, deed, mean);
+            for (change, mean) in HABITS {
+                traffic.plan_next(world.now(), at, change, mean);
             }
         }
         traffic
@@ -105,22 +105,22 @@ impl SoakTraffic {
     /// Lets this much time pass.
     pub(crate) fn pass(&mut self, world: &mut WatchedWorld, time: Millis) {
         let until = world.now() + time;
-        while let Some(next) = self.deeds.first_entry().filter(|next| next.key().0 <= until) {
-            let ((at, _), (place, deed)) = next.remove_entry();
+        while let Some(next) = self.changes.first_entry().filter(|next| next.key().0 <= until) {
+            let ((at, _), (place, change)) = next.remove_entry();
             world.advance((at - world.now()).max(0));
-            self.act(world, place, deed);
+            self.act(world, place, change);
         }
         world.advance(until - world.now());
     }
 
     /// No new actions start from now on; running ones continue to their end.
     pub(crate) fn stop(&mut self) {
-        self.deeds.retain(|_, (_, deed)| matches!(deed, SoakChange::Heartbeat(..) | SoakChange::EndJob(..)));
+        self.changes.retain(|_, (_, change)| matches!(change, SoakChange::Heartbeat(..) | SoakChange::EndJob(..)));
     }
 
     /// Whether no action is left.
     pub(crate) fn is_over(&self) -> bool {
-        self.deeds.is_empty()
+        self.changes.is_empty()
     }
 
     /// A person redeploys after a failed deployment; otherwise the service would stay failed forever.
@@ -137,18 +137,18 @@ impl SoakTraffic {
         }
     }
 
-    fn plan(&mut self, at: Millis, place: usize, deed: SoakChange) {
-        self.deeds_made += 1;
-        self.deeds.insert((at, self.deeds_made), (place, deed));
+    fn plan(&mut self, at: Millis, place: usize, change: SoakChange) {
+        self.changes_made += 1;
+        self.changes.insert((at, self.changes_made), (place, change));
     }
 
-    fn plan_next(&mut self, now: Millis, place: usize, deed: SoakChange, mean: Millis) {
+    fn plan_next(&mut self, now: Millis, place: usize, change: SoakChange, mean: Millis) {
         let pause = pause(&mut self.random, mean);
-        self.plan(now + pause, place, deed);
+        self.plan(now + pause, place, change);
     }
 
-    fn act(&mut self, world: &mut WatchedWorld, place: usize, deed: SoakChange) {
-        let done = match &deed {
+    fn act(&mut self, world: &mut WatchedWorld, place: usize, change: SoakChange) {
+        let done = match &change {
             SoakChange::Heartbeat(task, number) => self.heartbeat(world, place, task, *number),
             SoakChange::EndJob(task, number) => self.end_job(world, place, task, *number),
             SoakChange::StartJob => self.start_job(world, place),
@@ -160,22 +160,22 @@ impl SoakTraffic {
                 ecs.set_own_protection(task, Some(90)).map(drop)
             }),
             SoakChange::Deploy | SoakChange::DeployWhatFails | SoakChange::Scale | SoakChange::Rebalance => {
-                self.operate(world, place, &deed)
+                self.operate(world, place, &change)
             }
         };
         if let Some(what) = done {
             *self.done.entry(what).or_default() += 1;
         }
-        if let Some((_, mean)) = HABITS.iter().find(|(habit, _)| *habit == deed) {
-            self.plan_next(world.now(), place, deed, *mean);
+        if let Some((_, mean)) = HABITS.iter().find(|(habit, _)| *habit == change) {
+            self.plan_next(world.now(), place, change, *mean);
         }
     }
 
     /// Actions that ECS rejects are skipped.
-    fn operate(&mut self, world: &mut WatchedWorld, place: usize, deed: &SoakChange) -> Option<&'static str> {
+    fn operate(&mut self, world: &mut WatchedWorld, place: usize, change: &SoakChange) -> Option<&'static str> {
         let name = &self.places[place].name;
         let count = self.random.u32(SCALED);
-        let (done, what) = world.ecs(|ecs| match deed {
+        let (done, what) = world.ecs(|ecs| match change {
             SoakChange::Deploy => (ecs.deploy(CLUSTER, name).map(drop), "deployments"),
             SoakChange::DeployWhatFails => (deploy_what_fails(ecs, name), "deployments that fail"),
             SoakChange::Scale => (ecs.set_desired_count(CLUSTER, name, count), "changes of a desired count"),

@@ -1,6 +1,6 @@
 //! What each suggested action promises, checked against the simulated ECS.
 
-use super::ActionMoment;
+use super::AlertMoment;
 use ecs_sim::control_plane::{ControlPlane, Millis, RefusalRule, TaskStatus, Variants};
 use ecs_sim::region::{CLUSTER, SharedRegion};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ impl AlertAction<'_> {
     }
 
     /// Lets the time pass after which the promise must have come true.
-    pub(super) async fn wait(&self, moment: &mut ActionMoment<'_>, region: &SharedRegion) -> Result<(), String> {
+    pub(super) async fn wait(&self, moment: &mut AlertMoment<'_>, region: &SharedRegion) -> Result<(), String> {
         match self.kind() {
             "wait" => {
                 let until: jiff::Timestamp = self.action["until"].as_str().unwrap().parse().unwrap();
@@ -54,7 +54,7 @@ impl AlertAction<'_> {
     }
 
     /// What did not come true.
-    pub(super) async fn check(&self, moment: &mut ActionMoment<'_>, region: &SharedRegion) -> Result<(), String> {
+    pub(super) async fn check(&self, moment: &mut AlertMoment<'_>, region: &SharedRegion) -> Result<(), String> {
         match self.kind() {
             "extend-deadline" => return self.deadline_is_met(moment).await,
             "raise-desired-count" => return self.raise_helps(moment, region).await,
@@ -116,7 +116,7 @@ impl AlertAction<'_> {
 
     /// ECS protects the refused tasks, at once or, as the action says, when no protected task blocks any more. The count
     /// that is then set back stops none of them.
-    async fn raise_helps(&self, moment: &mut ActionMoment<'_>, region: &SharedRegion) -> Result<(), String> {
+    async fn raise_helps(&self, moment: &mut AlertMoment<'_>, region: &SharedRegion) -> Result<(), String> {
         let mut stopped = Vec::new();
         let hold = |stopped: &[String], check: fn(&ControlPlane, &[String]) -> Result<(), String>| {
             let region = region.lock();
@@ -160,7 +160,7 @@ impl AlertAction<'_> {
     }
 
     /// A raise that does not help is not followed by the advice to raise further.
-    async fn no_higher_count_is_suggested(&self, moment: &mut ActionMoment<'_>) -> Result<(), String> {
+    async fn no_higher_count_is_suggested(&self, moment: &mut AlertMoment<'_>) -> Result<(), String> {
         let status = json!({"status": {"service": self.service()}}).to_string();
         let answer = moment.ask(&status).await.ok_or("the function failed")?;
         let actions = answer["status"]["services"][0]["suggestedActions"].as_array().cloned().unwrap_or_default();
@@ -196,7 +196,7 @@ impl AlertAction<'_> {
     }
 
     /// The function expects the deployment to meet its deadline, and says so if it had reported the opposite.
-    async fn deadline_is_met(&self, moment: &mut ActionMoment<'_>) -> Result<(), String> {
+    async fn deadline_is_met(&self, moment: &mut AlertMoment<'_>) -> Result<(), String> {
         let status = json!({"status": {"service": self.service()}}).to_string();
         let answer = moment.ask(&status).await.ok_or("the function failed")?;
         let margin = &answer["status"]["services"][0]["deadline"]["marginMinutes"];

@@ -97,7 +97,7 @@ const COPIES: usize = 100;
 
 /// The state of the service when a hundred copies of an event arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ServiceMoment {
+enum BurstState {
     Steady,
     Moving,
     HeldUp,
@@ -124,14 +124,14 @@ fn burst(world: &mut WatchedWorld, event: &Value, copies: Copies) {
 }
 
 /// Reconciles within 31 seconds of the burst; then, in the hour after it, reconciles and rechecks sent.
-fn reconciles_after_a_burst(service: ServiceMoment, copies: Copies, latency: Millis) -> (usize, usize, usize) {
+fn reconciles_after_a_burst(service: BurstState, copies: Copies, latency: Millis) -> (usize, usize, usize) {
     let mut world = WatchedWorld::new(Setup::default(), &[]);
     world.delivers.events = false;
     world.region.lock().latency_ms = latency;
     match service {
-        ServiceMoment::Steady => drop(world.create(ServiceSpec::new(CLUSTER, "web", 2))),
-        ServiceMoment::Moving => baking(&mut world),
-        ServiceMoment::HeldUp => {
+        BurstState::Steady => drop(world.create(ServiceSpec::new(CLUSTER, "web", 2))),
+        BurstState::Moving => baking(&mut world),
+        BurstState::HeldUp => {
             let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 2));
             world.protect(&tasks, Some(600));
             world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
@@ -144,7 +144,7 @@ fn reconciles_after_a_burst(service: ServiceMoment, copies: Copies, latency: Mil
     let soon = world.counted().reconciles.len();
     locked(&world.rechecks().inner.sent).clear();
     world.advance(HOUR);
-    assert_eq!(world.awaited("web"), usize::from(service != ServiceMoment::Steady));
+    assert_eq!(world.awaited("web"), usize::from(service != BurstState::Steady));
     assert_eq!(world.failures, 0);
     let (reconciles, sent) = (world.counted().reconciles.len() - soon, locked(&world.rechecks().inner.sent).len());
     println!("{:<39} | {soon:>13} | {reconciles}, {sent}", format!("{service:?}, {copies:?}, {latency} ms a call"));
@@ -157,7 +157,7 @@ const SERVICES_AT_ONCE: usize = 4;
 const BURST_TITLE: &str =
     "copies of an event in one second   | reconciles in 31 s | in the hour after: reconciles, rechecks sent";
 
-fn a_burst_causes_two_reconciles(cases: &[(ServiceMoment, Copies, Millis)]) {
+fn a_burst_causes_two_reconciles(cases: &[(BurstState, Copies, Millis)]) {
     println!("\n{COPIES} {BURST_TITLE}");
     for case in cases {
         let (soon, reconciles, sent) = reconciles_after_a_burst(case.0, case.1, case.2);
@@ -168,9 +168,9 @@ fn a_burst_causes_two_reconciles(cases: &[(ServiceMoment, Copies, Millis)]) {
         // After the reconcile at 30 seconds: 1, 2, 5, 10, 15, 15 minutes; and the time at which the alert of a
         // blocked service is due.
         let chain = match case.0 {
-            ServiceMoment::Steady => 0,
-            ServiceMoment::Moving => 6,
-            ServiceMoment::HeldUp => 7,
+            BurstState::Steady => 0,
+            BurstState::Moving => 6,
+            BurstState::HeldUp => 7,
         };
         assert!(reconciles <= chain && sent <= chain, "{case:?}: {reconciles} reconciles, {sent} rechecks sent");
     }
@@ -179,7 +179,7 @@ fn a_burst_causes_two_reconciles(cases: &[(ServiceMoment, Copies, Millis)]) {
 #[test]
 fn a_hundred_copies_of_an_event_cause_two_reconciles_and_one_chain_continues() {
     let mut cases = Vec::new();
-    for service in [ServiceMoment::Steady, ServiceMoment::Moving, ServiceMoment::HeldUp] {
+    for service in [BurstState::Steady, BurstState::Moving, BurstState::HeldUp] {
         cases.extend([0, 20].map(|latency| (service, Copies::OneByOne, latency)));
         cases.extend([0, 20].map(|latency| (service, Copies::InOneBatch, latency)));
     }
@@ -187,7 +187,7 @@ fn a_hundred_copies_of_an_event_cause_two_reconciles_and_one_chain_continues() {
     a_burst_causes_two_reconciles(&cases);
 }
 
-const FOUR_RECONCILES: (ServiceMoment, Copies, Millis) = (ServiceMoment::Steady, Copies::InOneBatch, 20);
+const FOUR_RECONCILES: (BurstState, Copies, Millis) = (BurstState::Steady, Copies::InOneBatch, 20);
 
 #[test]
 fn a_hundred_copies_in_one_batch_about_a_steady_service_cause_two_reconciles() {

@@ -20,7 +20,7 @@ pub(crate) enum RolloutAction {
 pub(crate) struct WatchedRollout {
     pub(crate) name: &'static str,
     spec: fn(ServiceSpec) -> ServiceSpec,
-    deed: RolloutAction,
+    action: RolloutAction,
     /// This many of its oldest tasks are protected, for longer than any test lasts.
     protected: usize,
 }
@@ -54,31 +54,31 @@ fn external(spec: ServiceSpec) -> ServiceSpec {
 }
 
 pub(crate) const ROLLOUTS: [WatchedRollout; 12] = [
-    WatchedRollout { name: "rolling", spec: plain, deed: RolloutAction::Deploy, protected: 4 },
-    WatchedRollout { name: "rolling, one of four", spec: plain, deed: RolloutAction::Deploy, protected: 1 },
-    WatchedRollout { name: "rolling, at most 100 %", spec: tight, deed: RolloutAction::Deploy, protected: 4 },
-    WatchedRollout { name: "rolling, twice", spec: plain, deed: RolloutAction::DeployTwice, protected: 2 },
-    WatchedRollout { name: "blue/green, one of four", spec: blue_green, deed: RolloutAction::Deploy, protected: 1 },
-    WatchedRollout { name: "blue/green, three of four", spec: blue_green, deed: RolloutAction::Deploy, protected: 3 },
-    WatchedRollout { name: "linear, three of four", spec: linear, deed: RolloutAction::Deploy, protected: 3 },
-    WatchedRollout { name: "canary, three of four", spec: canary, deed: RolloutAction::Deploy, protected: 3 },
-    WatchedRollout { name: "task sets of CodeDeploy", spec: code_deploy, deed: RolloutAction::Deploy, protected: 4 },
-    WatchedRollout { name: "task sets, external", spec: external, deed: RolloutAction::Deploy, protected: 2 },
-    WatchedRollout { name: "scale-in", spec: plain, deed: RolloutAction::ScaleTo(1), protected: 4 },
-    WatchedRollout { name: "scale-in, three of four", spec: plain, deed: RolloutAction::ScaleTo(2), protected: 3 },
+    WatchedRollout { name: "rolling", spec: plain, action: RolloutAction::Deploy, protected: 4 },
+    WatchedRollout { name: "rolling, one of four", spec: plain, action: RolloutAction::Deploy, protected: 1 },
+    WatchedRollout { name: "rolling, at most 100 %", spec: tight, action: RolloutAction::Deploy, protected: 4 },
+    WatchedRollout { name: "rolling, twice", spec: plain, action: RolloutAction::DeployTwice, protected: 2 },
+    WatchedRollout { name: "blue/green, one of four", spec: blue_green, action: RolloutAction::Deploy, protected: 1 },
+    WatchedRollout { name: "blue/green, three of four", spec: blue_green, action: RolloutAction::Deploy, protected: 3 },
+    WatchedRollout { name: "linear, three of four", spec: linear, action: RolloutAction::Deploy, protected: 3 },
+    WatchedRollout { name: "canary, three of four", spec: canary, action: RolloutAction::Deploy, protected: 3 },
+    WatchedRollout { name: "task sets of CodeDeploy", spec: code_deploy, action: RolloutAction::Deploy, protected: 4 },
+    WatchedRollout { name: "task sets, external", spec: external, action: RolloutAction::Deploy, protected: 2 },
+    WatchedRollout { name: "scale-in", spec: plain, action: RolloutAction::ScaleTo(1), protected: 4 },
+    WatchedRollout { name: "scale-in, three of four", spec: plain, action: RolloutAction::ScaleTo(2), protected: 3 },
 ];
 
 /// The same for rollouts that shift traffic, with every old task protected.
 pub(crate) const ALL_OF_BLUE: [WatchedRollout; 3] = [
-    WatchedRollout { name: "blue/green", spec: blue_green, deed: RolloutAction::Deploy, protected: 4 },
-    WatchedRollout { name: "linear", spec: linear, deed: RolloutAction::Deploy, protected: 4 },
-    WatchedRollout { name: "canary", spec: canary, deed: RolloutAction::Deploy, protected: 4 },
+    WatchedRollout { name: "blue/green", spec: blue_green, action: RolloutAction::Deploy, protected: 4 },
+    WatchedRollout { name: "linear", spec: linear, action: RolloutAction::Deploy, protected: 4 },
+    WatchedRollout { name: "canary", spec: canary, action: RolloutAction::Deploy, protected: 4 },
 ];
 
 impl WatchedRollout {
     /// The alert about its block.
     pub(crate) fn alert(&self) -> &'static str {
-        match self.deed {
+        match self.action {
             RolloutAction::Deploy | RolloutAction::DeployTwice => "deployment-blocked opened",
             RolloutAction::ScaleTo(_) => "scale-in-blocked opened",
         }
@@ -90,7 +90,7 @@ impl WatchedRollout {
         world.protect(&tasks[..self.protected], Some(47 * 60));
         world.advance(10 * MINUTE);
         let deploy = |ecs: &mut ControlPlane| ecs.deploy(CLUSTER, "web").map(drop);
-        match self.deed {
+        match self.action {
             RolloutAction::Deploy => world.ecs(deploy).unwrap(),
             RolloutAction::DeployTwice => {
                 world.ecs(deploy).unwrap();
@@ -106,7 +106,7 @@ impl WatchedRollout {
         let started_at = world.now();
         // ECS does not announce again that a later deployment is blocked by the same tasks; then the control plane
         // itself is asked.
-        let announced = self.deed != RolloutAction::DeployTwice;
+        let announced = self.action != RolloutAction::DeployTwice;
         while world.now() < started_at + 4 * HOUR {
             if let Some(said_at) = world.said_blocked("web", started_at) {
                 return said_at;

@@ -15,7 +15,7 @@ pub(crate) fn pause(random: &mut fastrand::Rng, mean: Millis) -> Millis {
 }
 
 impl WatchedWorld {
-    /// A world with a sweep. The finished-job retention is one day, which is longer than any message is delayed, so that the
+    /// A world that is swept this often. The finished-job retention is one day, which is longer than any message is delayed, so that the
     /// state store stays small, and reaches its full size after one day.
     pub(crate) fn for_traffic(throttling: Throttling, sweep_every: Millis) -> Self {
         let setup = Setup { throttling, ..Setup::default() };

@@ -11,12 +11,12 @@ pub(crate) struct Link {
     server: Arc<Mutex<String>>,
     /// The beginnings of requests that are still to be lost.
     to_lose: Arc<Mutex<Vec<String>>>,
-    held: Arc<HeldBack>,
+    held: Arc<RequestGate>,
 }
 
 /// The requests that are held back.
 #[derive(Default)]
-struct HeldBack {
+struct RequestGate {
     state: Mutex<HeldRequests>,
     changed: Condvar,
 }
@@ -27,7 +27,7 @@ struct HeldRequests {
     waiting: usize,
 }
 
-impl HeldBack {
+impl RequestGate {
     fn wait(&self) {
         let mut state = self.state.lock().unwrap();
         state.waiting += 1;

@@ -99,7 +99,7 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
     summary.extend(
         alert
             .came_back_at
-            .map(|at| format!("The problem had ended for part of that time, and came back at {}.", time(at))),
+            .map(|at| format!("The problem was over for part of that time, and came back at {}.", time(at))),
     );
     let is_of_rollout = alert.kind.is_about_a_deployment();
     if let Some(end) = alert.resolution.as_ref().filter(|_| is_of_rollout) {

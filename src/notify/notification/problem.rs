@@ -150,7 +150,7 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
         format!("Deadline of its {}: {}.", rollout(&alert.diagnosis.rollout), time_from(deadline.at, alert.at))
     }));
     summary.extend(
-        alert.came_back_at.map(|at| format!("The problem had ended, and came back at {}.", time_from(at, alert.at))),
+        alert.came_back_at.map(|at| format!("The problem ended, and came back at {}.", time_from(at, alert.at))),
     );
     summary.extend(superseded(alert));
     summary.extend(pause(&alert.diagnosis, alert.at));

@@ -37,8 +37,10 @@ fn next(watch: &ProtectionWatch) -> Option<(u64, WatchStep)> {
 }
 
 #[test]
-fn a_granted_protection_is_checked_after_a_minute_and_then_at_half_of_the_time_left() {
+fn protection_is_requested_at_once_and_checked_after_a_minute_and_then_at_half_of_the_time_left() {
     let mut watch = watch(7200);
+    assert_eq!(next(&watch), Some((0, WatchStep::Request)));
+    assert!(!watch.is_covered());
     assert_eq!(watch.requested(protected(7260), secs(7200), now(0)), News::Yes);
     assert!(watch.is_covered());
     assert_eq!(next(&watch), Some((60, WatchStep::Check)));

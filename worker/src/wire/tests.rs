@@ -44,8 +44,9 @@ fn a_job_is_as_its_body_says() {
 fn bad_ids_are_refused_with_the_reason() {
     let reason = |id: &str| wrong(Method::PUT, &format!("/v1/jobs/{id}"), "");
     assert_eq!(reason("a/b"), (400, "the job id has a slash; write it as %2F".to_owned()));
-    assert_eq!(reason(""), (400, "the job id does not have 1 to 256 characters".to_owned()));
-    assert_eq!(reason(&"x".repeat(257)).0, 400);
+    for id in ["", &"x".repeat(257)] {
+        assert_eq!(reason(id), (400, "the job id does not have 1 to 256 characters".to_owned()));
+    }
     assert_eq!(reason("a%0Ab"), (400, "the job id has control characters; use printable ones".to_owned()));
     for id in ["%", "%4", "%zz", "%+1", "%FF"] {
         assert_eq!(reason(id), (400, "the job id is not UTF-8 in percent encoding".to_owned()), "{id}");
