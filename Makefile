@@ -95,6 +95,8 @@ check: fmt clippy doc test ## develop: run what must pass before a commit: forma
 
 fmt:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --all --check
+	$(CARGO) fmt --manifest-path benches/lambda/Cargo.toml --all --check
 
 clippy:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
@@ -236,7 +238,6 @@ nightly-terraform: ## prove: apply the Terraform module to an emulated AWS
 nightly-dependencies: ## prove: check licences, sources and known vulnerabilities of dependencies; lints of the two other workspaces
 	$(MAKE) --no-print-directory deny ADVISORIES=required
 	for workspace in fuzz benches/lambda; do \
-		$(CARGO) fmt --manifest-path $$workspace/Cargo.toml --all --check || exit 1; \
 		$(CARGO) clippy --manifest-path $$workspace/Cargo.toml --all-targets -- -D warnings || exit 1; \
 	done
 

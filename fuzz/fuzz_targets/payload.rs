@@ -1,7 +1,7 @@
 #![no_main]
 
-use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use ecs_sim::fuzz::{json, payload, seeds};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
 fuzz_target!(init: seeds::write_if_asked(payload::seeds), |text: &str| payload::check(text));
 

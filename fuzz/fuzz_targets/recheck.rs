@@ -1,7 +1,7 @@
 #![no_main]
 
-use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use ecs_sim::fuzz::{json, recheck, seeds};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
 fuzz_target!(init: seeds::write_if_asked(recheck::seeds), |text: &str| recheck::check(text));
 

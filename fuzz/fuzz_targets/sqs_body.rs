@@ -1,7 +1,7 @@
 #![no_main]
 
-use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use ecs_sim::fuzz::{json, seeds, sqs_body};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
 fuzz_target!(init: seeds::write_if_asked(sqs_body::seeds), |text: &str| sqs_body::check(text));
 
