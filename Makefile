@@ -100,7 +100,7 @@ fmt:
 
 clippy:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	@# The lock files of the other two workspaces list what the crates of this one depend on.
+	@# These two have their own lock files, which include the dependencies of this workspace: --locked fails if one is stale.
 	@for workspace in fuzz benches/lambda; do \
 		$(CARGO) metadata --locked --format-version 1 --manifest-path $$workspace/Cargo.toml >/dev/null || exit 1; \
 	done

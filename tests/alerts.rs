@@ -732,7 +732,7 @@ fn a_mail_shows_the_first_of_long_lists_and_counts_the_rest() {
     );
 }
 
-/// No text of others begins a line of the mail. Only lines that begin with one of `whole` may be too long.
+/// No line of the email begins with untrusted text. Only lines that begin with one of `whole` may be too long.
 fn check_mail(body: &str, whole: &[&str]) {
     assert!(!body.chars().any(|c| c.is_control() && c != '\n'));
     for line in body.split(['\n', '\u{2028}', '\u{85}']) {
@@ -786,7 +786,7 @@ fn spans(text: &str) -> (String, Vec<&str>) {
     (parts.iter().step_by(2).copied().collect(), parts.iter().skip(1).step_by(2).copied().collect())
 }
 
-/// No text of others leaves its code span in the chat.
+/// Untrusted text cannot escape its code span in the chat message.
 fn check_spans(chat: &str) {
     let content = &json(chat)["content"];
     let steps = content["nextSteps"].as_array().unwrap().iter();

@@ -1,4 +1,4 @@
-//! A DynamoDB or ECS on loopback that gives canned answers, including some that are no HTTP. It implements the minimum of
+//! A DynamoDB or ECS on loopback that gives canned answers, some of which are not valid HTTP. It implements the minimum of
 //! the protocol (AWS JSON over HTTP/1.1): a request is a target and a JSON body.
 
 use serde_json::{Value, json};
@@ -16,9 +16,9 @@ pub(crate) enum HttpReply {
     Error(&'static str, u16),
     /// This text with this status, as from a proxy in front of AWS.
     Text(&'static str, u16),
-    /// These bytes, after which the connection closes. Without bytes, the answer is lost.
+    /// Sends these bytes, then closes the connection. Empty if the answer is lost.
     Bytes(String),
-    /// None, ever.
+    /// Never answers.
     Silence,
 }
 

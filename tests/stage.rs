@@ -1,4 +1,4 @@
-//! A Region with the function in process, for tests that invoke it themselves: with what, when, and how often.
+//! A Region with the function in process, for tests that control the payload, time and number of invocations.
 
 use crate::block_on;
 use ecs_sim::control_plane::{Millis, ServiceSpec, Setup};
@@ -46,7 +46,7 @@ impl<F> StagedRegion<F> {
         region.advance_to(to);
     }
 
-    /// When an invocation that begins now has to end.
+    /// The deadline of an invocation that begins now.
     fn deadline(&self) -> Millis {
         self.region.lock().now() + FUNCTION_TIMEOUT_MS
     }
@@ -71,7 +71,7 @@ impl<F> StagedRegion<F> {
         self.region.lock().ecs.task(&self.tasks[task]).unwrap().is_protected()
     }
 
-    /// The number of these calls since the calls were cleared.
+    /// The number of calls to these operations since the last clear.
     pub(crate) fn calls(&self, operation: &str) -> usize {
         self.region.lock().calls.iter().filter(|call| call.operation == operation).count()
     }

@@ -47,8 +47,8 @@ impl WebService {
         events.as_array().expect("events").iter().map(message).collect()
     }
 
-    /// Carries out sixty random acts, with a pause of up to `pause_max` after each, and checks every step of the
-    /// control plane. `check` gets the states before and after a step, and the task that an act stopped or freed.
+    /// Performs sixty random actions, pausing up to `pause_max` after each, and checks every step of the control
+    /// plane. `check` gets the states before and after a step, and the task that an action stopped or freed.
     pub(crate) fn live(
         &mut self,
         dice: &mut Dice,
@@ -71,8 +71,8 @@ impl WebService {
         }
     }
 
-    /// Carries out thirty random acts, with a pause of up to `pause_max` after each that passes in steps of this
-    /// length. Returns the events, the service and the tasks.
+    /// Performs thirty random actions. After each, it pauses for up to `pause_max`, in steps of this length.
+    /// Returns the events, the service and the tasks.
     pub(crate) fn live_in_steps(
         mut self,
         dice: &mut Dice,

@@ -33,7 +33,7 @@ pub(super) struct SourceFile {
 
 impl SourceFile {
     /// # Errors
-    /// The text is no Rust.
+    /// The text is not valid Rust.
     pub(super) fn read(text: &str) -> syn::Result<Self> {
         let mut source = Self::default();
         source.visit_file(&syn::parse_file(text)?);
@@ -70,7 +70,7 @@ impl SourceFile {
         }
     }
 
-    /// Reads what a macro gets, which has no grammar of its own. A `use` line with a group is not understood there.
+    /// Reads the tokens of a macro invocation, which have no fixed grammar. It does not recognize grouped `use` lines there.
     fn read_tokens(&mut self, tokens: TokenStream) {
         let mut path = Vec::new();
         let mut colons = 0;

@@ -107,7 +107,7 @@ fn event_bridge_may_send_undelivered_stops_to_the_dead_letter_queue_and_nothing_
 
 /// SQS moves a message by the redrive policy of its queue. That is no request to SendMessage, and AWS asks for no statement
 /// in the policy of the dead-letter queue (SQS Developer Guide, "Using dead-letter queues in Amazon SQS"). The statement
-/// about the function concerns only requests of a role or a user, so it cannot stand in the way either.
+/// about the function concerns only requests of a role or a user, so it does not forbid this either.
 #[test]
 fn sqs_may_move_messages_to_the_dead_letter_queue() {
     let template = Template::load();

@@ -15,8 +15,8 @@ pub(crate) fn pause(random: &mut fastrand::Rng, mean: Millis) -> Millis {
 }
 
 impl WatchedWorld {
-    /// A world that is swept this often. The finished-job retention is one day, which is longer than any message is delayed, so that the
-    /// state store stays small, and reaches its full size after one day.
+    /// A world that is swept this often. Finished jobs are retained for one day. That is longer than any message
+    /// delay, and keeps the state store small: it reaches its full size after one day.
     pub(crate) fn for_traffic(throttling: Throttling, sweep_every: Millis) -> Self {
         let setup = Setup { throttling, ..Setup::default() };
         let mut world = Self::new(setup, &[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "24")]);
