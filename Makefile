@@ -95,7 +95,7 @@ check: fmt clippy doc test ## develop: run what must pass before a commit: forma
 
 fmt:
 	$(CARGO) fmt --all --check
-	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) fmt --manifest-path benches/lambda/Cargo.toml --all --check
 
 clippy:

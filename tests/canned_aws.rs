@@ -54,7 +54,7 @@ impl CannedAws {
         let mut answers: VecDeque<ServiceAnswer> = answers.into_iter().collect();
         *self.backend.lock().unwrap() = Box::new(move |_: ServiceCall| match answers.len() {
             1 => answers[0].clone(),
-            _ => answers.pop_front().unwrap(),
+            _ => answers.pop_front().expect("at least one answer is set"),
         });
     }
 

@@ -13,6 +13,7 @@ use ecs_sim::scenario::{FUNCTION_TIMEOUT_MS, FunctionUnderTest, InProcess};
 use serde_json::{Value, json};
 use std::fmt::Display;
 use std::sync::Arc;
+use taskhold::lambda::dead_letter::REASON_ATTRIBUTE;
 use taskhold::lambda::function::{Function, Parts};
 
 /// A Region with one service, and the function.
@@ -169,6 +170,6 @@ impl StagedRegion {
             AttributeValue::Binary(_) => panic!("a reason is text"),
         };
         let messages = region.queues.messages(DEAD_LETTER_QUEUE).unwrap();
-        messages.iter().map(|message| reason(&message.attributes["taskhold.reason"].value)).collect()
+        messages.iter().map(|message| reason(&message.attributes[REASON_ATTRIBUTE].value)).collect()
     }
 }

@@ -1,8 +1,7 @@
 //! Every answer of the gate at every stage, as ECS asks for it: scenarios made from one line for the service and one case.
 
-use crate::block_on;
-use ecs_sim::region::{Region, SharedRegion};
-use ecs_sim::scenario::{Extent, InProcess, Scenario, Silent, run};
+use crate::in_process::{parsed, play};
+use ecs_sim::scenario::{Extent, Silent};
 
 const STAGES: [&str; 8] = [
     "reconcile-service",
@@ -149,13 +148,10 @@ fn rolls_back_at_once(stage: &str, follows: &str) -> String {
 
 /// Runs a scenario under its variants of AWS; returns their number.
 fn holds(name: &str, text: &str) -> usize {
-    let scenario = Scenario::parse(name, text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let scenario = parsed(name, text);
     let variants = Extent::asked().variants(&scenario);
     for variants in &variants {
-        let region = SharedRegion::new(Region::for_scenario(*variants));
-        let mut function = InProcess::new(&region, scenario.settings()).unwrap();
-        let ran = block_on(run(&scenario, region, &mut function, &mut Silent));
-        ran.unwrap_or_else(|failure| panic!("{failure}, under {variants}:\n{text}"));
+        play(&scenario, *variants, &mut Silent).unwrap_or_else(|failure| panic!("{failure}:\n{text}"));
     }
     variants.len()
 }
